@@ -1,0 +1,227 @@
+"""The one loaded model under study: text in, the target's value at every token out.
+
+Knows how a model is loaded (through TransformerLens's bridge, safetensors only), which units it has, and how a value is
+read: batched, right-padded, BOS in front and never counted, stopping at the target's layer. Refuses to know why a text
+is measured. One lock guards the model; a tensor never leaves this room.
+
+Reading a neuron: the input of the MLP's down projection, `blocks.L.mlp.out.hook_in`, which is the neuron's activation
+in plain (GPT-2) and gated (Llama, Qwen) MLPs alike.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memory.records import Kind, Status, Target
+
+BATCH_TOKENS = 4096  # padded tokens in one forward pass
+
+
+class SubjectError(ValueError):
+    """The model cannot be loaded, or it has no such unit. The message is one line for a person."""
+
+
+class _Reached(Exception):
+    """Raised inside a hook once the wanted layer has been read: the rest of the model need not run."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The target's value at every real token of a text; BOS is not among them.
+
+    `peak` is the maximum and `position` its index into `tokens`; both None unless something was measured.
+    """
+
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    values: tuple[float, ...]
+    peak: float | None
+    position: int | None
+    status: Status
+
+
+class Subject:
+    """A causal language model ready to be measured.
+
+    `passes` counts prompts sent through the model since loading: the unit of every forward-pass budget.
+    """
+
+    def __init__(self, bridge: Any, tokenizer: Any, name: str) -> None:
+        self.name = name
+        self.bridge = bridge
+        self.tokenizer = tokenizer
+        self.hf = bridge.original_model
+        self.layers: int = bridge.cfg.n_layers
+        self.width: int = bridge.cfg.d_mlp
+        self.context: int = bridge.cfg.n_ctx
+        self.bos: int = next(
+            i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, 0) if i is not None
+        )
+        self.device = next(self.hf.parameters()).device
+        self.hash = _weights_hash(self.hf)
+        self.passes = 0
+        self._lock = threading.RLock()
+        self._strings: dict[int, str] = {}
+
+    def neuron(self, layer: int, index: int, sign: int = 1) -> Target:
+        """The target for one MLP neuron. Raises SubjectError naming the valid range."""
+        if not 0 <= layer < self.layers:
+            raise SubjectError(f"{self.name} has no layer {layer}: layers run from 0 to {self.layers - 1}")
+        if not 0 <= index < self.width:
+            raise SubjectError(
+                f"{self.name} has no neuron {index} in layer {layer}: neurons run from 0 to {self.width - 1}"
+            )
+        return Target(self.name, self.hash, hook_name(layer), layer, index, Kind.NEURON, sign)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without BOS, of any length."""
+        return self.tokenizer.encode(text, add_special_tokens=False, verbose=False)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids."""
+        return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+
+    def token(self, token_id: int) -> str:
+        """The text of one token; half a character shows as U+FFFD."""
+        found = self._strings.get(token_id)
+        if found is None:
+            found = self._strings[token_id] = self.decode([token_id])
+        return found
+
+    def measure(self, texts: Sequence[str], target: Target) -> list[Reading]:
+        """Read the target at every token of every text (order kept). Costs one pass a text that has a token."""
+        encoded = [self.encode(text) for text in texts]
+        return self.measure_ids(encoded, target)
+
+    def measure_ids(self, encoded: Sequence[Sequence[int]], target: Target) -> list[Reading]:
+        """As `measure`, for token ids. Longer than the context is cut and marked truncated."""
+        room = self.context - 1
+        rows = [list(ids[:room]) for ids in encoded]
+        readings: list[Reading | None] = [
+            None if row else Reading((), (), (), None, None, Status.EMPTY) for row in rows
+        ]
+        for batch in self._batches(rows):
+            columns = self.values([rows[i] for i in batch], target)
+            for i, column in zip(batch, columns, strict=True):
+                cut = Status.TRUNCATED if len(encoded[i]) > room else Status.MEASURED
+                readings[i] = self._reading(rows[i], column, cut)
+        return [reading for reading in readings if reading is not None]
+
+    def values(self, rows: Sequence[Sequence[int]], target: Target) -> list[list[float]]:
+        """Signed values [tokens] for rows of token ids that fit one batch; BOS is added here and dropped again."""
+        grid = self.padded(rows)
+        with self._lock, torch.inference_mode():
+            read = self.activations(grid, target.layer)[..., target.index].float().cpu() * target.sign
+        self.passes += len(rows)
+        return [line[1 : 1 + len(row)].tolist() for line, row in zip(read, rows, strict=True)]
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Token ids [rows, 1 + longest], BOS first, right-padded: a causal model cannot see the padding."""
+        longest = max(map(len, rows))
+        filled = [[self.bos, *row, *[self.bos] * (longest - len(row))] for row in rows]
+        return torch.tensor(filled, device=self.device)
+
+    def activations(self, grid: torch.Tensor, layer: int) -> torch.Tensor:
+        """Every neuron of a layer for token ids [rows, positions] -> [rows, positions, neurons]; stops there."""
+        kept: list[torch.Tensor] = []
+        with self.lock(), self.hooked({layer: kept.append}, stop=True):
+            self.run(grid)
+        return kept[0]
+
+    def run(self, grid: torch.Tensor, **inputs: Any) -> None:
+        """One forward pass of the body (no unembedding) over token ids; hooks see what they asked for."""
+        try:
+            self.hf.base_model(grid, use_cache=False, **inputs)
+        except _Reached:
+            return
+
+    @contextmanager
+    def hooked(self, readers: dict[int, Any], *, stop: bool = False) -> Iterator[None]:
+        """Call `readers[layer](activations [rows, positions, neurons])` in every pass; `stop` after the last layer."""
+        last = max(readers)
+
+        def hook(layer: int) -> Any:
+            def read(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
+                readers[layer](output)
+                if stop and layer == last:
+                    raise _Reached
+
+            return read
+
+        handles = [self.bridge.hook_dict[hook_name(n)].register_forward_hook(hook(n)) for n in readers]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def lock(self) -> threading.RLock:
+        """The lock every user of the model's hooks or weights holds."""
+        return self._lock
+
+    def _batches(self, rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: len(rows[i]))
+        batch: list[int] = []
+        for i in order:
+            if batch and (len(rows[i]) + 1) * (len(batch) + 1) > BATCH_TOKENS:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def _reading(self, ids: list[int], values: list[float], status: Status) -> Reading:
+        position = max(range(len(values)), key=values.__getitem__)
+        peak = values[position]
+        if not all(value - value == 0 for value in values):  # inf or nan
+            return Reading(self._tokens(ids), tuple(ids), (), None, None, Status.FAILED)
+        return Reading(self._tokens(ids), tuple(ids), tuple(values), peak, position, status)
+
+    def _tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
+        return tuple(map(self.token, ids))
+
+
+def hook_name(layer: int) -> str:
+    """The bridge's name for the neurons of a layer."""
+    return f"blocks.{layer}.mlp.out.hook_in"
+
+
+def load(name: str, folder: str | Path | None = None, device: str = "cpu") -> Subject:
+    """Boot a model by hub name, or from `folder`. Raises SubjectError with one line saying what to do."""
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = str(folder or name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        bridge = TransformerBridge.boot_transformers(where, hf_model=model, tokenizer=tokenizer, device=device)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SubjectError(_loading_advice(name, error)) from error
+    bridge.original_model.eval().requires_grad_(False)
+    return Subject(bridge, tokenizer, name)
+
+
+def _loading_advice(name: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    return (
+        f"cannot load model '{name}' ({reason}); give a folder with config.json, a tokenizer and *.safetensors, "
+        "a causal model of the hub while the network is there, or --model pocket"
+    )
+
+
+def _weights_hash(model: torch.nn.Module) -> str:
+    """A fingerprint of shapes and of up to 4096 evenly spaced numbers of every parameter."""
+    digest = hashlib.sha256()
+    for name, parameter in model.state_dict().items():
+        flat = parameter.detach().flatten()
+        step = max(1, flat.numel() // 4096)
+        digest.update(f"{name.split('.')[-1]}{tuple(parameter.shape)}".encode())
+        digest.update(flat[::step].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
