@@ -39,10 +39,10 @@ class Plan:
     """How long and how: minutes of processor time, sequences a step, peak learning rates, schedule shares."""
 
     minutes: float
-    batch: int = 24
+    batch: int = 16
     matrix_rate: float = 4e-3
-    other_rate: float = 4e-3
-    shallow_share: float = 0.3
+    other_rate: float = 8e-3
+    shallow_share: float = 0.4
     decay_share: float = 0.4
     seed: int = 0
 
@@ -220,8 +220,8 @@ def write(model: GPT2LMHeadModel, tokenizer: Tokenizer) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the bundled subject and write tools/pocket/weights.")
     parser.add_argument("--minutes", type=float, default=100, help="processor minutes (on CUDA: of the one feeding it)")
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"

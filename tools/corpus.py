@@ -1,0 +1,227 @@
+"""Text to read: where it comes from, how it is split by document, and the rows of tokens a model reads.
+
+Knows folders, .txt, .jsonl and .parquet files, hub datasets (`hf:NAME`) and the interpreter's own standard library.
+Every document falls into the evidence half or the held-out half by a hash of its text, so equal documents never
+straddle the split. Refuses to know what is looked for in the text.
+"""
+
+import hashlib
+import json
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tools.subject import Subject
+
+STANDARD_LIBRARY = "stdlib"
+ROW_TOKENS = 255  # plus BOS
+ROWS_A_DOCUMENT = 6  # so that no document dominates
+SHORTEST_ROW = 12
+SECTION = 4000  # characters of a plain text file that make one document
+TEXT_FILES = {
+    ".py",
+    ".txt",
+    ".md",
+    ".rst",
+    ".json",
+    ".toml",
+    ".cfg",
+    ".html",
+    ".css",
+    ".js",
+    ".c",
+    ".h",
+    ".tex",
+    ".csv",
+}
+
+
+class CorpusError(ValueError):
+    """There is nothing to read there. The message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text and where it stands; `line` is the number of its first line in that place."""
+
+    source: str
+    text: str
+    line: int = 1
+
+    @property
+    def digest(self) -> bytes:
+        """What equal texts share: it decides their half and their place in the reading order."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).digest()
+
+    @property
+    def held_out(self) -> bool:
+        """Whether agents may never see it."""
+        return self.digest[0] % 2 == 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the survey reads: token ids int32 [rows, ROW_TOKENS] padded with 0, their lengths, halves and sources."""
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    held_out: np.ndarray
+    sources: tuple[str, ...]
+
+    def ids(self, row: int) -> list[int]:
+        """Token ids of one row, without BOS and padding."""
+        return self.tokens[row, : self.lengths[row]].tolist()
+
+
+def documents(spec: str) -> Iterator[Document]:
+    """Every document of a corpus. Raises CorpusError when there is none."""
+    path = Path(spec)
+    if spec == STANDARD_LIBRARY:
+        yield from _folder(Path(sysconfig.get_paths()["stdlib"]), suffixes={".py"})
+    elif spec.startswith("hf:"):
+        yield from _hub(spec[3:])
+    elif path.is_dir():
+        yield from _folder(path, suffixes=TEXT_FILES)
+    elif not path.exists():
+        raise CorpusError(
+            f"corpus '{spec}' does not exist: give a folder, a .txt, .jsonl or .parquet file, or hf:DATASET"
+        )
+    elif path.suffix == ".jsonl":
+        yield from _json_lines(path)
+    elif path.suffix == ".parquet":
+        yield from _parquet(path)
+    else:
+        yield from _sections(path)
+
+
+def rows(subject: Subject, spec: str, tokens: int) -> Rows:
+    """Rows for about `tokens` tokens, half evidence and half held out, documents in the order of their hashes.
+
+    Raises CorpusError when either half is empty.
+    """
+    kept: list[tuple[list[int], bool, str]] = []
+    room = {False: tokens // 2, True: tokens // 2}
+    for document in sorted(_distinct(documents(spec)), key=lambda found: found.digest[1:]):
+        if room[document.held_out] > 0:
+            for ids, source in _rows(subject, document):
+                kept.append((ids, document.held_out, source))
+                room[document.held_out] -= len(ids)
+        if max(room.values()) <= 0:
+            break
+    if len({held for _, held, _ in kept}) < 2:
+        raise CorpusError(f"corpus '{spec}' is too small: it needs several documents of {SHORTEST_ROW} tokens and more")
+    kept.sort(key=lambda row: (row[1], -len(row[0])))  # stable: full rows first, so short ones share batches
+    grid = np.zeros((len(kept), min(ROW_TOKENS, subject.context - 1)), np.int32)
+    for line, (ids, _, _) in zip(grid, kept, strict=True):
+        line[: len(ids)] = ids
+    lengths = np.array([len(ids) for ids, _, _ in kept], np.int32)
+    return Rows(grid, lengths, np.array([held for _, held, _ in kept]), tuple(source for _, _, source in kept))
+
+
+def fingerprint(spec: str) -> str:
+    """A short name for what a corpus holds now: paths, sizes and times of its files, or the dataset's name."""
+    path = Path(sysconfig.get_paths()["stdlib"]) if spec == STANDARD_LIBRARY else Path(spec)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if _wanted(file)]
+    return hashlib.sha256(repr((spec, stats)).encode()).hexdigest()[:12]
+
+
+def _distinct(found: Iterable[Document]) -> Iterator[Document]:
+    seen: set[bytes] = set()
+    for document in found:
+        if document.digest not in seen:
+            seen.add(document.digest)
+            yield document
+
+
+def _rows(subject: Subject, document: Document) -> Iterator[tuple[list[int], str]]:
+    size = min(ROW_TOKENS, subject.context - 1)
+    text = document.text[: 12 * size * ROWS_A_DOCUMENT]  # more characters than the rows can use
+    ids = subject.encode(text)
+    line = document.line
+    for start in range(0, min(len(ids), size * ROWS_A_DOCUMENT), size):
+        row = ids[start : start + size]
+        if len(row) >= SHORTEST_ROW:
+            yield row, f"{document.source}:{line}"
+        line += subject.decode(row).count("\n")
+
+
+def _wanted(path: Path) -> bool:
+    skipped = {"site-packages", "__pycache__", ".git", "node_modules", ".venv", "dist-packages"}
+    return path.is_file() and not skipped & set(path.parts[-8:])
+
+
+def _folder(folder: Path, *, suffixes: set[str]) -> Iterator[Document]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in suffixes and path.stat().st_size < 5_000_000 and _wanted(path):
+            text = _text(path)
+            if text is not None and text.strip():
+                yield Document(str(path), text)
+
+
+def _sections(path: Path) -> Iterator[Document]:
+    text = _text(path)
+    if text is None:
+        raise CorpusError(f"corpus '{path}' is not text (UTF-8)")
+    line = 1
+    section: list[str] = []
+    for piece in text.splitlines(keepends=True):
+        section.append(piece)
+        if sum(map(len, section)) >= SECTION or (not piece.strip() and sum(map(len, section)) >= SECTION // 4):
+            yield Document(str(path), "".join(section), line)
+            line += len(section)
+            section = []
+    if "".join(section).strip():
+        yield Document(str(path), "".join(section), line)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _json_lines(path: Path) -> Iterator[Document]:
+    for number, line in enumerate((_text(path) or "").splitlines(), 1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            raise CorpusError(f"corpus '{path}' line {number} is not JSON: {error.msg}") from error
+        text = row.get("text") if isinstance(row, dict) else row
+        if isinstance(text, str) and text.strip():
+            yield Document(f"{path}#{number}", text)
+
+
+def _parquet(path: Path) -> Iterator[Document]:
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+    except ArrowInvalid as error:
+        raise CorpusError(f"corpus '{path}' is not a parquet file") from error
+    if "text" not in file.schema_arrow.names:
+        raise CorpusError(f"corpus '{path}' has no column 'text', only {', '.join(file.schema_arrow.names)}")
+    number = 0
+    for batch in file.iter_batches(columns=["text"]):
+        for text in batch.column("text").to_pylist():
+            number += 1
+            if isinstance(text, str) and text.strip():
+                yield Document(f"{path}#{number}", text)
+
+
+def _hub(name: str) -> Iterator[Document]:
+    from datasets import load_dataset
+
+    try:
+        dataset = load_dataset(name, split="train")
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"corpus 'hf:{name}' cannot be had: the hub does not answer and no copy is cached") from error
+    for number, row in enumerate(dataset):
+        text = dict(row).get("text")
+        if isinstance(text, str) and text.strip():
+            yield Document(f"hf:{name}#{number}", text)
