@@ -31,6 +31,7 @@ class Origin(StrEnum):
     CORPUS = "corpus"
     USER = "user"
     HYPOTHESIS = "hypothesis"
+    PAIR = "pair"  # one side of a minimal pair: meant to be near its other side
     RANDOM = "random"
     PRUNE = "prune"
     SWAP = "swap"  # one token replaced, by the subject's own proposals or its embedding neighbours
@@ -113,8 +114,9 @@ class Prompt:
 class Record:
     """One activation record: a prompt measured on a target in a run, with the value at every token after BOS.
 
-    `values[i]` is the activation at `tokens[i]`, unitless, times the target's sign; `peak` is the maximum over tokens and
-    `position` where it stands. For a failed measurement `peak` and `position` are None and `status` says why.
+    `values[i]` is the activation at `tokens[i]`, unitless, times the target's sign; `peak` is what the run's position
+    policy reads (the maximum over tokens by default) and `position` where the maximum stands. For a failed measurement
+    both are None and `status` says why.
     """
 
     id: int
@@ -137,7 +139,7 @@ class Record:
 class Candidate:
     """A proposed prompt and what became of it: `reason` is None when accepted, else why it was rejected.
 
-    Reasons: duplicate, near-mediocre, empty, too-long. Acceptance rates are counted from these rows, never from counters.
+    Reasons: duplicate, near-mediocre, empty, too-long. Rates are counted from these rows, never from counters.
     """
 
     step: int

@@ -1,0 +1,33 @@
+"""LangGraph's own memory of where a graph stands: one SQLite file in WAL mode, readable while the run goes on.
+
+Knows which of our types a checkpoint may hold: the nouns of memory/records.py and nothing else beyond plain data, also
+under LANGGRAPH_STRICT_MSGPACK. Refuses to know what a graph does. A tuple comes back as a list, inside nouns too: state
+that must come back equal holds `plain(noun)`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memory import records
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+PATIENCE = 30.0  # seconds a writer waits for another process
+
+
+@contextmanager
+def saver(path: Path) -> Iterator[SqliteSaver]:
+    """The saver that keeps its checkpoints at `path`, made with its folder where missing; closed with the block."""
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    nouns = [each for each in vars(records).values() if isinstance(each, type) and each.__module__ == records.__name__]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)) as connection:
+        yield SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=nouns))
