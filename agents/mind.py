@@ -8,32 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Target, Trigger
-
-
-@dataclass(frozen=True)
-class Page:
-    """A stretch of corpus text read for one target: its tokens and the value at each, float32 [tokens]."""
-
-    tokens: tuple[str, ...]
-    values: np.ndarray
-    source: str
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Moments and quantiles of the target over the evidence half (unitless activations, signed)."""
-
-    tokens: int
-    mean: float
-    deviation: float
-    lowest: float
-    highest: float
-    active: float  # share of tokens above zero
-    quantiles: tuple[tuple[float, float], ...]  # (share of tokens, value)
-    floor: float  # the firing threshold: values at or below it count as silence
+from tools.pages import Distribution, Page
 
 
 @dataclass(frozen=True)
@@ -42,7 +18,7 @@ class Evidence:
 
     target: Target
     distribution: Distribution
-    pages: tuple[Page, ...]  # random text of the evidence half: what ordinary looks like
+    pages: tuple[Page, ...]  # random text of the evidence half, then the rows of its strongest examples
     top: tuple[Record, ...]
     bottom: tuple[Record, ...]
     hypotheses: tuple[Hypothesis, ...]
@@ -75,8 +51,7 @@ class Decision:
 
 
 class Mind(Protocol):
-    """Five jobs. Every call is deterministic for a given `seed` in the built-in mind; `drain` returns the LLM calls made
-    since the last drain (none for the built-in mind)."""
+    """Five jobs, and `drain`: the LLM calls made since the last drain. The built-in mind is deterministic by `seed`."""
 
     name: str
 

@@ -1,0 +1,91 @@
+"""The built-in mind: the agents' five jobs by statistics on the records, without any language model.
+
+Deterministic for a seed. Useful alone, and what every language model falls back to and has to beat.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+
+from agents.mind import Decision, Evidence, View
+from agents.statistical import hypotheses, induction, prompts, prose
+from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
+from tools.pages import Page
+
+CITED = 6
+
+
+class Statistical:
+    """The built-in mind (agents.mind.Mind)."""
+
+    name = "built-in"
+
+    def route(self, view: View, legal: Sequence[str], seed: int) -> Decision:
+        """The plain order of an inquiry: claims, prompts, measurements, then refining, then the explanation."""
+        del seed
+        for node, wanted, why in _wishes(view):
+            if wanted and node in legal:
+                return Decision(node, why)
+        return Decision(legal[0], "nothing else is allowed")
+
+    def hypothesise(self, evidence: Evidence, wanted: int, seed: int) -> list[Hypothesis]:
+        """Competing claims about the strongest texts, each with minimal pairs."""
+        return hypotheses.claims(evidence, wanted, random.Random(seed))
+
+    def propose(self, evidence: Evidence, wanted: int, rejected: Sequence[Candidate], seed: int) -> list[Prompt]:
+        """Tests of open claims and crossings of strong texts; other contexts are drawn after a rejection."""
+        return prompts.proposals(evidence, wanted, random.Random(f"{seed}/{len(rejected)}"))
+
+    def rewrite(self, text: str, wanted: int, seed: int) -> list[str]:
+        """The built-in mind cannot rewrite a text; a language model can."""
+        del text, wanted, seed
+        return []
+
+    def explain(self, evidence: Evidence, seed: int) -> Explanation:
+        """A typed verdict, prose and a rule in its compact and full forms."""
+        del seed
+        if prose.is_dead(evidence) or not evidence.pages:
+            text = prose.sentence(Verdict.DEAD, evidence, Rule(0.0))
+            return Explanation(Verdict.DEAD, text, Rule(evidence.distribution.mean))
+        reading = _reading(evidence.pages)
+        compact = induction.compact_rule(reading)
+        found = prose.verdict(evidence, reading)
+        text = prose.sentence(found, evidence, compact)
+        cited = tuple(record.id for record in _telling(evidence.top))
+        return Explanation(found, text, compact, cited, self.name, induction.full_rule(reading))
+
+    def drain(self) -> tuple[LlmCall, ...]:
+        """No language model, no calls."""
+        return ()
+
+
+def floor_rules(pages: tuple[Page, ...], values: int) -> tuple[Rule, Rule]:
+    """The floors an explanation has to beat: a whole token table, and one of `values` tokens."""
+    reading = _reading(pages)
+    return induction.table_rule(reading), induction.table_rule(reading, values)
+
+
+@lru_cache(maxsize=2)
+def _reading(pages: tuple[Page, ...]) -> induction.Reading:
+    return induction.read(pages)
+
+
+def _telling(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.position is not None][:CITED]
+
+
+def _wishes(view: View) -> list[tuple[str, bool, str]]:
+    visits = view.visits
+    rounds = visits.get("experiment", 0)
+    return [
+        ("experiment", view.waiting_prompts > 0, f"{view.waiting_prompts} prompts wait to be measured"),
+        ("hypothesis", view.open_hypotheses == 0, "no claim is open"),
+        (
+            "prune_augment",
+            visits.get("prune_augment", 0) == 0 and rounds >= 1,
+            "the strongest texts can be cut to triggers",
+        ),
+        ("sae_optimizer", visits.get("sae_optimizer", 0) == 0 and rounds >= 2, "a search may beat the corpus maximum"),
+        ("explainer", view.open_hypotheses == 0, "every claim has met its fate and no new one is left"),
+        ("prompt_generator", True, f"{view.open_hypotheses} claims are open and want tests"),
+    ]
