@@ -274,8 +274,9 @@ class Step:
 
 
 def text_key(text: str) -> str:
-    """A short key that equal texts share, whatever the white space around them."""
-    return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    """A short key that equal texts share, whatever their line endings. Spaces count: a model reads them."""
+    normal = text.replace("\r\n", "\n").replace("\r", "\n")
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ straddle the split. Refuses to know what is looked for in the text.
 
 import hashlib
 import json
+import os
 import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ ROW_TOKENS = 255  # plus BOS
 ROWS_A_DOCUMENT = 6  # so that no document dominates
 SHORTEST_ROW = 12
 SECTION = 4000  # characters of a plain text file that make one document
+LARGEST_FILE = 5_000_000  # bytes
+SKIPPED = {"site-packages", "dist-packages", "__pycache__", "node_modules"}
 TEXT_FILES = {
     ".py",
     ".txt",
@@ -80,7 +83,7 @@ def documents(spec: str) -> Iterator[Document]:
     """Every document of a corpus. Raises CorpusError when there is none."""
     path = Path(spec)
     if spec == STANDARD_LIBRARY:
-        yield from _folder(Path(sysconfig.get_paths()["stdlib"]), suffixes={".py"})
+        yield from _folder(_standard_library(), suffixes={".py"})
     elif spec.startswith("hf:"):
         yield from _hub(spec[3:])
     elif path.is_dir():
@@ -123,9 +126,9 @@ def rows(subject: Subject, spec: str, tokens: int) -> Rows:
 
 def fingerprint(spec: str) -> str:
     """A short name for what a corpus holds now: paths, sizes and times of its files, or the dataset's name."""
-    path = Path(sysconfig.get_paths()["stdlib"]) if spec == STANDARD_LIBRARY else Path(spec)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if _wanted(file)]
+    path = _standard_library() if spec == STANDARD_LIBRARY else Path(spec)
+    files = _files(path) if path.is_dir() else [path] if path.exists() else []
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr((spec, stats)).encode()).hexdigest()[:12]
 
 
@@ -149,14 +152,22 @@ def _rows(subject: Subject, document: Document) -> Iterator[tuple[list[int], str
         line += subject.decode(row).count("\n")
 
 
-def _wanted(path: Path) -> bool:
-    skipped = {"site-packages", "__pycache__", ".git", "node_modules", ".venv", "dist-packages"}
-    return path.is_file() and not skipped & set(path.parts[-8:])
+def _standard_library() -> Path:
+    return Path(sysconfig.get_paths()["stdlib"])
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every file below a folder, in order; installed packages, caches and hidden folders are passed over."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in SKIPPED and not name.startswith(".")]
+        found += [Path(root) / name for name in names]
+    return sorted(path for path in found if path.is_file())
 
 
 def _folder(folder: Path, *, suffixes: set[str]) -> Iterator[Document]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in suffixes and path.stat().st_size < 5_000_000 and _wanted(path):
+    for path in _files(folder):
+        if path.suffix in suffixes and path.stat().st_size < LARGEST_FILE:
             text = _text(path)
             if text is not None and text.strip():
                 yield Document(str(path), text)

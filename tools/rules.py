@@ -8,6 +8,7 @@ rule is as causal as the model. A rule is never code: an unknown feature or an o
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from memory.records import Clause, Rule
@@ -79,6 +80,7 @@ def visible(text: str) -> str:
     return re.sub(r"^ +| {2,}", lambda found: "\u00b7" * len(found[0]), text)
 
 
+@lru_cache(maxsize=65536)
 def token_class(token: str) -> str:
     """The coarse class of one token: what it is made of."""
     core = token.strip(" ")

@@ -94,12 +94,15 @@ class Subject:
             found = self._strings[token_id] = self.decode([token_id])
         return found
 
-    def measure(self, texts: Sequence[str], target: Target) -> list[Reading]:
-        """Read the target at every token of every text (order kept). Costs one pass a text that has a token."""
-        encoded = [self.encode(text) for text in texts]
-        return self.measure_ids(encoded, target)
+    def measure(self, texts: Sequence[str], target: Target, *, policy: str = "max") -> list[Reading]:
+        """Read the target at every token of every text (order kept). Costs one pass a text that has a token.
 
-    def measure_ids(self, encoded: Sequence[Sequence[int]], target: Target) -> list[Reading]:
+        policy: what `peak` is, "max" | "last" | "mean" over the real tokens, or an index as digits ("-2" from the end).
+        """
+        encoded = [self.encode(text) for text in texts]
+        return self.measure_ids(encoded, target, policy=policy)
+
+    def measure_ids(self, encoded: Sequence[Sequence[int]], target: Target, *, policy: str = "max") -> list[Reading]:
         """As `measure`, for token ids. Longer than the context is cut and marked truncated."""
         room = self.context - 1
         rows = [list(ids[:room]) for ids in encoded]
@@ -110,7 +113,7 @@ class Subject:
             columns = self.values([rows[i] for i in batch], target)
             for i, column in zip(batch, columns, strict=True):
                 cut = Status.TRUNCATED if len(encoded[i]) > room else Status.MEASURED
-                readings[i] = self._reading(rows[i], column, cut)
+                readings[i] = self._reading(rows[i], column, cut, policy)
         return [reading for reading in readings if reading is not None]
 
     def values(self, rows: Sequence[Sequence[int]], target: Target) -> list[list[float]]:
@@ -176,15 +179,25 @@ class Subject:
         if batch:
             yield batch
 
-    def _reading(self, ids: list[int], values: list[float], status: Status) -> Reading:
-        position = max(range(len(values)), key=values.__getitem__)
-        peak = values[position]
+    def _reading(self, ids: list[int], values: list[float], status: Status, policy: str) -> Reading:
+        tokens = tuple(map(self.token, ids))
         if not all(value - value == 0 for value in values):  # inf or nan
-            return Reading(self._tokens(ids), tuple(ids), (), None, None, Status.FAILED)
-        return Reading(self._tokens(ids), tuple(ids), tuple(values), peak, position, status)
+            return Reading(tokens, tuple(ids), (), None, None, Status.FAILED)
+        position, peak = _peak(values, policy)
+        status = Status.EMPTY if peak is None else status
+        return Reading(tokens, tuple(ids), tuple(values), peak, position, status)
 
-    def _tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
-        return tuple(map(self.token, ids))
+
+def _peak(values: Sequence[float], policy: str) -> tuple[int | None, float | None]:
+    """Where the policy reads and what it finds there; no value where an index lies outside the text."""
+    highest = max(range(len(values)), key=values.__getitem__)
+    if policy == "max":
+        return highest, values[highest]
+    if policy == "mean":
+        return highest, sum(values) / len(values)
+    place = -1 if policy == "last" else int(policy)
+    place += len(values) if place < 0 else 0
+    return (place, values[place]) if 0 <= place < len(values) else (None, None)
 
 
 def hook_name(layer: int) -> str:

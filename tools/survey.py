@@ -86,11 +86,15 @@ def survey_tokens(subject: Subject) -> int:
     return int(min(1_000_000, max(120_000, 4e12 / body)))
 
 
-def take(subject: Subject, spec: str, home: Path, *, tokens: int, progress: Progress) -> Survey:
+def take(
+    subject: Subject, spec: str, home: Path, *, tokens: int | None = None, progress: Progress | None = None
+) -> Survey:
     """The survey of a model over a corpus: read from `home` when it was taken before, else taken now.
 
-    Interrupted (Ctrl-C, kill), it goes on from its last save. Raises CorpusError when there is nothing to read.
+    tokens: how many to read, by default what suits the model's size. Interrupted (Ctrl-C, kill), it goes on from its
+    last save. Raises CorpusError when there is nothing to read.
     """
+    tokens = tokens or survey_tokens(subject)
     folder = home / "surveys" / f"{subject.hash}-{corpus.fingerprint(spec)}-{tokens}"
     if not (folder / "survey.safetensors").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int) -> corpus
     return corpus.Rows(kept["tokens"].numpy(), kept["lengths"].numpy(), held_out, tuple(sources))
 
 
-def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress) -> None:
+def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress | None) -> None:
     partial = folder / "partial.safetensors"
     state = load_file(partial) if partial.exists() else _fresh(subject)
     batches = list(_batches(rows))
@@ -123,7 +127,8 @@ def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress)
         while (number := int(state["next_batch"])) < len(batches):
             _absorb(subject, rows, batches[number], state, pick)
             done += int(rows.lengths[batches[number]].sum())
-            progress(done, total)
+            if progress is not None:
+                progress(done, total)
             if time.monotonic() - saved > SAVE_SECONDS:
                 _save(state, partial)
                 saved = time.monotonic()

@@ -149,13 +149,13 @@ def train(text: Text, plan: Plan, device: str) -> tuple[GPT2LMHeadModel, int]:
     """Train by the plan; returns the deep model and the number of tokens read."""
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
-    model = GPT2LMHeadModel(config(SHALLOW)).to(device)
+    model = _placed(GPT2LMHeadModel(config(SHALLOW)), device)
     steppers = optimisers(model, plan)
     began, spent, step, read, smooth, last_saved = time.process_time(), 0.0, 0, 0, 0.0, time.monotonic()
     offsets = _offsets(rng, len(text.train))
     while (share := spent / (60 * plan.minutes)) < 1:
         if len(model.transformer.h) == SHALLOW and share >= plan.shallow_share:
-            model = stack(model).to(device)
+            model = _placed(stack(model), device)
             steppers = optimisers(model, plan)
         rows = np.zeros((plan.batch, CONTEXT + 1), np.int64)
         for row in rows:
@@ -177,6 +177,11 @@ def train(text: Text, plan: Plan, device: str) -> tuple[GPT2LMHeadModel, int]:
             save_file(_tensors(model), BUILD / "checkpoint.safetensors")
             last_saved = time.monotonic()
     return model, read
+
+
+def _placed(model: GPT2LMHeadModel, device: str) -> GPT2LMHeadModel:
+    torch.nn.Module.to(model, device)
+    return model
 
 
 def _offsets(rng: np.random.Generator, length: int):

@@ -1,0 +1,119 @@
+"""The live things behind an inquiry, opened once for given means: model, survey, pages, store, screening, mind.
+
+Nodes ask for them by the plain data in LangGraph's context (`bench_of`), so that state and context stay plain. All of
+it is a function of the means and the store: a bench opened again after a crash is the same bench.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agents.chat_model import open_chat_model
+from agents.language import Language
+from agents.mind import Evidence, Mind
+from agents.statistical.mind import Statistical
+from graphs.state import Means
+from memory.recall import MiniLM
+from memory.records import Origin, Prompt, Record
+from memory.screening import Screening
+from memory.store import Store
+from tools import pocket
+from tools.pages import Pages
+from tools.subject import Subject, load
+from tools.survey import Progress, take
+
+TOP, BOTTOM = 20, 10
+DERIVED = {Origin.PRUNE, Origin.SWAP, Origin.REWRITE, Origin.OPTIMISER}
+STORE = "neuronaut.duckdb"
+
+_open: dict[Means, "Bench"] = {}
+
+
+def bench_of(means: Means) -> "Bench":
+    """The bench for these means, opened when nobody has yet."""
+    return _open[means] if means in _open else Bench(means)
+
+
+class Bench:
+    """Everything an inquiry into one target uses. Opening it may take the survey, which `progress` follows.
+
+    Raises SubjectError, CorpusError, StoreError or ChatModelError, each with one line for a person.
+    """
+
+    def __init__(self, means: Means, *, progress: Progress | None = None) -> None:
+        self.means = means
+        self.seconds: dict[str, float] = {}  # what opening took, by part
+        self.store = Store.open(Path(means.home) / STORE)
+        try:
+            started = time.monotonic()
+            self.subject: Subject = load(
+                means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device
+            )
+            self.target = self.subject.neuron(means.layer, means.neuron, means.sign)
+            self.mind = _mind(means)
+            self.seconds["model"] = time.monotonic() - started
+            survey = take(self.subject, means.corpus, Path(means.home), tokens=means.survey_tokens, progress=progress)
+            self.seconds["survey"] = time.monotonic() - started - self.seconds["model"]
+        except BaseException:
+            self.store.close()
+            raise
+        self.pages = Pages(self.subject, survey, self.target)
+        self.screening = Screening(self.store, MiniLM(), tokens=lambda text: len(self.subject.encode(text)))
+        _open[means] = self
+
+    def close(self) -> None:
+        """Give the store back."""
+        _open.pop(self.means, None)
+        self.store.close()
+
+    def limited(self, changed: dict[str, Any]) -> Means:
+        """The same bench under other limits; returns the means it now answers to."""
+        _open.pop(self.means, None)
+        self.means = replace(self.means, **changed)
+        _open[self.means] = self
+        return self.means
+
+    def read_pages(self) -> None:
+        """Read the evidence pages, if nobody has."""
+        started = time.monotonic()
+        _ = self.pages.distribution, self.pages.evidence
+        self.seconds.setdefault("pages", time.monotonic() - started)
+
+    def evidence(self, run_id: str) -> Evidence:
+        """What agents may see now. Texts made by the optimiser or from other texts are not among the strongest."""
+        natural = [origin for origin in Origin if origin not in DERIVED]
+        return Evidence(
+            target=self.target,
+            distribution=self.pages.distribution,
+            pages=self.pages.evidence,
+            top=tuple(self.store.records(run_id, limit=TOP, order="peak_desc", origins=natural)),
+            bottom=tuple(self.store.records(run_id, limit=BOTTOM, order="peak_asc", origins=natural)),
+            hypotheses=tuple(self.store.hypotheses(run_id)),
+            triggers=tuple(self.store.triggers(run_id)),
+            variants=tuple(self.store.records(run_id, origins=[Origin.SWAP])),
+            notes=self.means.notes,
+        )
+
+    def measured(self, prompts: Sequence[Prompt], *, step: int, first_id: int) -> tuple[Record, ...]:
+        """Measure prompts from their texts; records numbered from `first_id`."""
+        readings = self.subject.measure([p.text for p in prompts], self.target, policy=self.means.position)
+        return tuple(
+            Record(first_id + n, step, prompt, r.tokens, r.token_ids, r.values, r.peak, r.position, r.status)
+            for n, (prompt, r) in enumerate(zip(prompts, readings, strict=True))
+        )
+
+
+def _mind(means: Means) -> Mind:
+    built_in = Statistical()
+    if means.llm is None:
+        return built_in
+    chat = open_chat_model(
+        means.llm,
+        temperature=means.temperature,
+        timeout_seconds=means.llm_timeout,
+        seed=means.seed,
+        base_url=means.ollama_url,
+    )
+    return Language(chat, built_in, max_calls=means.max_llm_calls)

@@ -1,0 +1,140 @@
+"""`python -m graphs.interpret --layer 9 --neuron 652`: one neuron, from the question to the report.
+
+Exit status: 0 with a report, 2 for what the person can put right (one line, nothing lost), 1 when a step failed (the
+run keeps what it measured), 130 when interrupted.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphs.settings import choose_corpus, choose_mind, choose_model, home, means, parser
+
+if TYPE_CHECKING:
+    from graphs.console import Screen
+    from graphs.report.findings import Findings
+    from graphs.session import Session
+    from graphs.state import Means
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    from dotenv import load_dotenv
+
+    load_dotenv()
+    arguments = parser().parse_args(words)
+    from graphs.failures import expected_failures, told
+
+    try:
+        return _interpret(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except expected_failures() as error:
+        _say(told(error), stream=sys.stderr)
+        return 2
+
+
+def _interpret(arguments: argparse.Namespace) -> int:
+    run_id = getattr(arguments, "resume", None)
+    asked = _resumed(arguments, run_id) if run_id else _asked(arguments)
+    from graphs.console import Screen, summary
+    from graphs.report.page import write
+    from graphs.session import Session
+    from graphs.steps import StepFailed
+
+    title = f"L{asked.layer}N{asked.neuron} of {asked.model}"
+    with Screen(title) as screen, Session(asked, run_id=run_id, progress=_survey_watcher(screen)) as session:
+        screen.note(f"run {session.run_id}")
+        try:
+            findings = session.run_search(watch=_watcher(screen, session))
+        except KeyboardInterrupt:
+            _say(f"stopped; go on with: python -m graphs.interpret --resume {session.run_id}", stream=sys.stderr)
+            raise
+        except StepFailed as error:
+            _say(f"{error}; what was measured is kept: --resume {session.run_id} tries again", stream=sys.stderr)
+            return 1
+    summary(findings)
+    _write_json(findings, getattr(arguments, "json", None))
+    page = write(findings, Path(asked.home) / "reports" / f"{findings.run.id}.html")
+    _flush_traces()
+    print(page.resolve())
+    return 0
+
+
+def _asked(arguments: argparse.Namespace) -> "Means":
+    model = choose_model(getattr(arguments, "model", None))
+    _say(f"model {model.name}: {model.why}")
+    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
+    _say(f"corpus {corpus.name}: {corpus.why}")
+    mind = choose_mind(getattr(arguments, "llm", "auto"), getattr(arguments, "ollama_url", None))
+    _say(f"mind {mind.name}: {mind.why}")
+    return means(arguments, model, corpus, mind)
+
+
+def _resumed(arguments: argparse.Namespace, run_id: str) -> "Means":
+    _say(f"resuming {run_id}")
+    from graphs.session import resumable
+
+    kept = resumable(Path(home(arguments)), run_id)
+    choose_model(kept.model)
+    return kept
+
+
+def _survey_watcher(screen: "Screen") -> Any:
+    began = time.monotonic()
+    first: list[int] = []
+
+    def watch(done: int, total: int) -> None:
+        first.append(done)
+        screen.survey(done, total, (done - first[0]) / max(0.1, time.monotonic() - began))
+
+    return watch
+
+
+def _watcher(screen: "Screen", session: "Session") -> Any:
+    def watch(node: str, update: dict[str, Any]) -> None:
+        if node == "supervisor":
+            screen.stage(update["goto"].replace("_", " "), update["why"])
+        if update.get("best") is not None:
+            highest = session.bench.pages.distribution.highest
+            screen.best(update["best"], update["best"] / highest if highest > 0 else None)
+        if node in ("hypothesis", "experiment"):
+            screen.hypotheses(session.bench.store.hypotheses(session.run_id))
+        screen.budget(
+            {
+                "rounds": (update.get("visits", {}).get("experiment", 0), session.means.max_iterations),
+                "passes": (update.get("passes", 0), session.means.max_forward_passes),
+            }
+        )
+
+    return watch
+
+
+def _write_json(findings: "Findings", path: Path | None) -> None:
+    from graphs.report.findings import as_json
+
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(as_json(findings), ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _flush_traces(seconds: float = 3.0) -> None:
+    from langsmith.utils import tracing_is_enabled
+
+    if tracing_is_enabled():
+        from langsmith.run_trees import get_cached_client
+
+        get_cached_client().flush(timeout=seconds)
+
+
+def _say(line: str, *, stream: Any = None) -> None:
+    from graphs.console import clean
+
+    print(clean(line), file=stream or sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

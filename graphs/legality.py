@@ -1,0 +1,38 @@
+"""What the supervisor may do next. Checked here, in Python, whoever decides."""
+
+from graphs.state import Inquiry, Means
+
+PRUNE_VISITS, SEARCH_VISITS, OPEN_CLAIMS = 3, 2, 8
+
+
+def budget_left(state: Inquiry, means: Means) -> float:
+    """The share left of the scarcest budget, 0 when one is spent."""
+    used = [
+        state.get("iteration", 0) / max(1, means.max_iterations),
+        state.get("passes", 0) / max(1, means.max_forward_passes),
+    ]
+    if means.minutes is not None:
+        used.append(state.get("seconds", 0.0) / (60 * means.minutes))
+    return max(0.0, 1.0 - max(used))
+
+
+def legal(state: Inquiry, means: Means, *, open_claims: int) -> list[str]:
+    """The nodes that may run now; never empty, and only the explainer once a budget is spent."""
+    visits = state.get("visits", {})
+    if budget_left(state, means) <= 0:
+        return ["explainer"]
+    allowed = []
+    waiting = len(state.get("waiting", []))
+    if waiting:
+        allowed.append("experiment")
+    if not state.get("barren", False) and open_claims < OPEN_CLAIMS and not waiting:
+        allowed.append("hypothesis")
+    if waiting < means.prompts_a_round // 2 and (open_claims or not visits.get("hypothesis")):
+        allowed.append("prompt_generator")
+    if visits.get("prune_augment", 0) < PRUNE_VISITS:
+        allowed.append("prune_augment")
+    if visits.get("sae_optimizer", 0) < SEARCH_VISITS:
+        allowed.append("sae_optimizer")
+    if visits.get("prune_augment", 0) and visits.get("sae_optimizer", 0) and not waiting:
+        allowed.append("explainer")
+    return allowed or ["explainer"]

@@ -1,0 +1,227 @@
+"""The nodes of the supervisor graph. Thin: read the state, call one agent or tool, return what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from agents.mind import Evidence, View
+from agents.scorer import scores
+from agents.statistical.prompts import random_prompts
+from agents.weighing import weighed
+from graphs.bench import Bench
+from graphs.legality import budget_left, legal
+from graphs.state import Inquiry
+from graphs.steps import Outcome
+from memory.records import Candidate, Fate, Origin, Prompt, Record, plain, revive
+from tools.augment import swaps
+from tools.prune import prune
+from tools.search import search
+
+CLAIMS = 4  # asked for at a time
+ATTEMPTS = 5  # at guided prompts before random ones are taken
+PRUNED = 4  # texts cut to triggers, of different peak tokens
+SWAPPED_TOKENS, SWAPS = 6, 4  # tokens of a trigger exchanged, and replacements for each
+SEARCH_PASSES = 2000
+SEARCH_SEEDS, SEARCH_HITS = 8, 5
+SEED_PROMPTS = Path(__file__).parent / "seed_prompts.txt"
+
+
+def supervisor(bench: Bench, state: Inquiry) -> Outcome:
+    """Decide what runs next among what is legal."""
+    run_id = state["run_id"]
+    hypotheses = bench.store.hypotheses(run_id)
+    best = state.get("best")
+    view = View(
+        iteration=state.get("iteration", 0),
+        best=best if best is not None else 0.0,
+        corpus_max=bench.pages.distribution.highest,
+        open_hypotheses=sum(h.fate in (Fate.PROPOSED, Fate.UNTESTED) for h in hypotheses),
+        waiting_prompts=len(state.get("waiting", [])),
+        since_improvement=state.get("since_progress", 0),
+        budget_left=budget_left(state, bench.means),
+        visits=dict(state.get("visits", {})),
+        last=state.get("goto", ""),
+    )
+    decision = bench.mind.route(view, legal(state, bench.means, open_claims=view.open_hypotheses), _seed(bench, state))
+    return Outcome({"goto": decision.node, "why": decision.why})
+
+
+def survey(bench: Bench, state: Inquiry) -> Outcome:
+    """What the corpus shows of the target, and the seed prompts, as records."""
+    prompts = bench.pages.extremes()
+    built_in = SEED_PROMPTS.read_text(encoding="utf-8").splitlines()
+    prompts += [Prompt(line.replace("\\n", "\n"), Origin.SEED) for line in built_in]
+    prompts += [Prompt(text, Origin.USER) for text in bench.means.seed_prompts]
+    judged = _judged(bench, state, prompts)
+    return _measured(bench, state, judged)
+
+
+def hypothesis(bench: Bench, state: Inquiry) -> Outcome:
+    """Competing claims; the texts that could refute them wait to be measured."""
+    evidence = bench.evidence(state["run_id"])
+    claims = bench.mind.hypothesise(evidence, CLAIMS, _seed(bench, state))
+    prompts = [
+        Prompt(text, Origin.PAIR, hypothesis=claim.id, predicted=predicted)
+        for claim in claims
+        for predicted, texts in ((True, claim.triggers), (False, claim.non_triggers))
+        for text in texts
+    ]
+    judged = _judged(bench, state, prompts)
+    update = {"barren": not claims, "waiting": _waiting(state, judged), "rejected": _rejected(judged)}
+    return Outcome(update, candidates=tuple(judged), hypotheses=tuple(claims))
+
+
+def prompt_generator(bench: Bench, state: Inquiry) -> Outcome:
+    """Prompts for the next round: guided ones, told why the last were refused, or random ones when the run is stuck."""
+    wanted = bench.means.prompts_a_round
+    evidence = bench.evidence(state["run_id"])
+    stuck = state.get("since_progress", 0) >= bench.means.stagnation
+    judged: list[Candidate] = []
+    refused = [revive(Candidate, each) for each in state.get("rejected", [])]
+    for attempt in range(0 if stuck else ATTEMPTS):
+        missing = wanted - _accepted(judged)
+        if missing <= wanted // 2:
+            break
+        proposed = bench.mind.propose(evidence, missing, refused, _seed(bench, state) + attempt)
+        fresh = _judged(bench, state, proposed, beside=judged)
+        judged, refused = judged + fresh, [each for each in fresh if each.reason]
+        if not proposed:
+            break
+    if stuck or not _accepted(judged):
+        judged += _judged(bench, state, _random(bench, evidence, state, wanted), beside=judged)
+    update = {"waiting": _waiting(state, judged), "rejected": _rejected(judged)}
+    if stuck:
+        update |= {"since_progress": 0, "why": f"stuck for {bench.means.stagnation} rounds: exploring at random"}
+    return Outcome(update, candidates=tuple(judged))
+
+
+def experiment(bench: Bench, state: Inquiry) -> Outcome:
+    """Measure what waits, and weigh every open claim by it."""
+    run_id = state["run_id"]
+    prompts = [revive(Prompt, each) for each in state.get("waiting", [])]
+    outcome = _measured(bench, state, [], prompts)
+    earlier = bench.store.records(run_id, origins=[Origin.PAIR, Origin.HYPOTHESIS])
+    open_claims = [h for h in bench.store.hypotheses(run_id) if h.fate in (Fate.PROPOSED, Fate.UNTESTED)]
+    firing = bench.pages.distribution.firing
+    now = [weighed(claim, [*earlier, *outcome.records], firing=firing) for claim in open_claims]
+    decided = any(claim.fate in (Fate.SUPPORTED, Fate.REFUTED) for claim in now)
+    risen = (outcome.update["best"] or 0.0) - (state.get("best") or 0.0) > bench.means.min_improvement
+    update = outcome.update | {
+        "iteration": state.get("iteration", 0) + 1,
+        "waiting": [],
+        "since_progress": 0 if decided or risen else state.get("since_progress", 0) + 1,
+    }
+    return replace(outcome, update=update, hypotheses=tuple(now))
+
+
+def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
+    """Cut the strongest texts to minimal triggers, and exchange their tokens to see what keeps, kills and raises."""
+    run_id, floor = state["run_id"], bench.pages.distribution.floor
+    chosen = _different(bench.evidence(run_id).top, PRUNED)
+    triggers, cut = [], []
+    for record in chosen:
+        trigger = prune(bench.subject, bench.target, record, floor=floor).trigger(record.id)
+        if trigger is not None:
+            triggers.append(trigger)
+            cut.append(Prompt(trigger.text, Origin.PRUNE, parent=record.id))
+    judged = _judged(bench, state, cut)
+    outcome = _measured(bench, state, judged)
+    swapped: list[Prompt] = []
+    for record in outcome.records[:2]:
+        positions = range(max(0, len(record.tokens) - SWAPPED_TOKENS), len(record.tokens))
+        found = swaps(
+            bench.subject, bench.target, record.prompt.text, per_token=SWAPS, floor=floor, positions=positions,
+            seed=_seed(bench, state),
+        )  # fmt: skip
+        swapped += [Prompt(variant.text, Origin.SWAP, parent=record.id) for variant in found]
+        rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, _seed(bench, state))
+        swapped += [Prompt(text, Origin.REWRITE, parent=record.id) for text in rewritten]
+    more = _judged(bench, state, swapped, beside=judged)
+    later = _measured(bench, state, more, first=len(outcome.records), best=outcome.update["best"])
+    return Outcome(
+        later.update,
+        records=outcome.records + later.records,
+        candidates=tuple(judged + more),
+        triggers=tuple(triggers),
+    )
+
+
+def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
+    """Search for the input that drives the target hardest; every text found is decoded and measured again."""
+    top = bench.evidence(state["run_id"]).top[:SEARCH_SEEDS]
+    seeds = ["".join(r.tokens[max(0, r.position - 15) : r.position + 1]) for r in top if r.position is not None]
+    found = search(
+        bench.subject,
+        bench.target,
+        seeds=seeds,
+        passes=min(SEARCH_PASSES, max(100, bench.means.max_forward_passes - state.get("passes", 0))),
+        seed=_seed(bench, state),
+        scale=max(bench.pages.distribution.deviation, 1e-6),
+    )
+    prompts = [Prompt(hit.text, Origin.OPTIMISER) for hit in found.hits[:SEARCH_HITS]]
+    judged = _judged(bench, state, prompts)
+    return _measured(bench, state, judged)
+
+
+def explainer(bench: Bench, state: Inquiry) -> Outcome:
+    """The explanation, and its scores on text no agent has seen."""
+    evidence = bench.evidence(state["run_id"])
+    explanation = bench.mind.explain(evidence, _seed(bench, state))
+    found = scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed)
+    return Outcome({"finished": True}, explanation=explanation, scores=tuple(found))
+
+
+def _seed(bench: Bench, state: Inquiry) -> int:
+    return bench.means.seed * 100_003 + state.get("step", 0) * 17
+
+
+def _judged(
+    bench: Bench, state: Inquiry, prompts: Sequence[Prompt], *, beside: Sequence[Candidate] = ()
+) -> list[Candidate]:
+    waiting = {revive(Prompt, each).key for each in state.get("waiting", [])}
+    waiting |= {each.prompt.key for each in beside if each.reason is None}
+    return bench.screening.judge(prompts, run_id=state["run_id"], step=state.get("step", 0) + 1, waiting=waiting)
+
+
+def _measured(
+    bench: Bench,
+    state: Inquiry,
+    judged: Sequence[Candidate],
+    prompts: Sequence[Prompt] | None = None,
+    *,
+    first: int = 0,
+    best: float | None = None,
+) -> Outcome:
+    """Measure accepted candidates (or `prompts`) now; `first` records of this step stand before them."""
+    chosen = [each.prompt for each in judged if each.reason is None] if prompts is None else prompts
+    start = bench.store.next_record_id(state["run_id"]) + first
+    records = bench.measured(chosen, step=state.get("step", 0) + 1, first_id=start)
+    peaks = [record.peak for record in records if record.peak is not None]
+    earlier = [value for value in (state.get("best"), best) if value is not None]
+    return Outcome({"best": max([*peaks, *earlier], default=None)}, records, tuple(judged))
+
+
+def _waiting(state: Inquiry, judged: Sequence[Candidate]) -> list[dict[str, object]]:
+    return state.get("waiting", []) + [plain(each.prompt) for each in judged if each.reason is None]
+
+
+def _rejected(judged: Sequence[Candidate]) -> list[dict[str, object]]:
+    return [plain(each) for each in judged if each.reason is not None][-10:]
+
+
+def _accepted(judged: Sequence[Candidate]) -> int:
+    return sum(each.reason is None for each in judged)
+
+
+def _random(bench: Bench, evidence: Evidence, state: Inquiry, wanted: int) -> list[Prompt]:
+    import random
+
+    return random_prompts(evidence.pages, wanted, random.Random(_seed(bench, state)))
+
+
+def _different(records: Sequence[Record], most: int) -> list[Record]:
+    """The strongest record of each peak token, best first."""
+    first: dict[str, Record] = {}
+    for record in records:
+        first.setdefault(record.peak_token.strip(), record)
+    return list(first.values())[:most]

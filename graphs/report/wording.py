@@ -1,0 +1,120 @@
+"""What a report says in words about its own numbers: rule lines, a score's sentence, and what speaks against it.
+
+Knows the nouns and plain arithmetic on them. Refuses to know the screen: page and terminal print the same words.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from graphs.report.findings import Change, Findings
+from graphs.report.visible import number, percent, visible
+from memory.records import Rule, Score, Status
+from tools.rules import DESCRIPTIONS, shown
+
+LEVELS_SHOWN = 7  # of one clause, strongest first; the rest is counted
+
+
+@dataclass(frozen=True)
+class RuleLine:
+    """One clause as people read it: what is looked at, its strongest values with what each adds, how many more."""
+
+    words: str
+    levels: tuple[tuple[str, float], ...]
+    more: int = 0
+
+
+def rule_lines(rule: Rule) -> list[RuleLine]:
+    """A rule's clauses, each with its strongest values first. The base is not among them."""
+    lines = []
+    for clause in rule.clauses:
+        ranked = sorted(clause.levels.items(), key=lambda level: -abs(level[1]))
+        words = DESCRIPTIONS.get(clause.feature, clause.prose or clause.feature)
+        levels = tuple((visible(shown(value)), amount) for value, amount in ranked[:LEVELS_SHOWN])
+        lines.append(RuleLine(visible(words), levels, len(ranked) - len(levels)))
+    return lines
+
+
+def largest_level(rule: Rule) -> float:
+    """The largest amount that any value of the rule adds or takes away."""
+    return max((abs(amount) for clause in rule.clauses for amount in clause.levels.values()), default=0.0)
+
+
+def beats_floor(score: Score) -> bool | None:
+    """Whether the score, at the low end of its interval, is above its floor; None where that cannot be said."""
+    if score.value is None or score.floor is None:
+        return None
+    return (score.value if score.low is None else score.low) > score.floor
+
+
+def score_sentence(score: Score) -> str:
+    """A score in one sentence, with everything it must be read against."""
+    if score.value is None:
+        return f"{visible(score.metric)} could not be scored: {visible(score.reason) or 'no reason was given'}."
+    name = f" ({visible(score.floor_name)})" if score.floor_name else ""
+    parts = [
+        "no floor is known" if score.floor is None else f"floor {number(score.floor)}{name}",
+        "no ceiling is known" if score.ceiling is None else f"ceiling {number(score.ceiling)}",
+    ]
+    gap = None if score.floor is None or score.ceiling is None else score.ceiling - score.floor
+    if gap is not None and gap > 0 and beats_floor(score):
+        parts.append(f"{percent((score.value - (score.floor or 0.0)) / gap)} of the way between them")
+    if beats_floor(score) is False:
+        parts.append("not distinguishable from its floor")
+    return f"{', '.join(parts)}; n={score.n:,}."
+
+
+def telling_changes(changes: Iterable[Change], kind: str) -> list[Change]:
+    """One kind of changes, the most telling first: what moved it most, or for `keeps` what moved it least."""
+
+    def moved(change: Change) -> float:
+        if change.activation_before is None or change.activation_after is None:
+            return math.inf if kind == "keeps" else -math.inf
+        return abs(change.activation_after - change.activation_before)
+
+    return sorted((change for change in changes if change.kind == kind), key=moved, reverse=kind != "keeps")
+
+
+def cautions(findings: Findings) -> list[str]:
+    """What a reader should hold against this report: the run's own warnings first, then what its numbers admit."""
+    return [*map(visible, findings.warnings), *_about_the_claim(findings), *_about_the_search(findings)]
+
+
+def _about_the_claim(findings: Findings) -> Iterator[str]:
+    score, explanation = findings.headline, findings.explanation
+    if explanation is None:
+        yield "No explanation was reached; what follows is evidence without a claim."
+    elif not explanation.evidence:
+        yield "The explanation names no record that it rests on."
+    if score is not None and beats_floor(score) is False:
+        yield (
+            f"The main score ({visible(score.metric)}, {number(score.value)}) cannot be told from its floor "
+            f"({visible(score.floor_name) or 'baseline'}, {number(score.floor)})."
+        )
+    missing = sum(score.value is None for score in findings.scores)
+    if missing:
+        yield f"{missing} of {len(findings.scores)} scores could not be had; the reasons stand beside them."
+    if explanation is not None and not findings.changes:
+        yield "No single-token change was tried, so nothing here shows what the activation depends on."
+
+
+def _about_the_search(findings: Findings) -> Iterator[str]:
+    counts, firing = findings.counts, findings.distribution.firing
+    if not counts.balanced:
+        yield (
+            f"The books do not balance: {counts.generated:,} generated, but {counts.accepted_total:,} accepted "
+            f"and {counts.rejected_total:,} rejected."
+        )
+    weakest = min((record.peak for record in findings.bottom if record.peak is not None), default=math.nan)
+    if weakest >= firing > 0:
+        yield f"Always on: even the weakest prompt reached {number(weakest)}; firing starts at {number(firing)}."
+    if findings.share is not None and findings.share < 1:
+        yield f"The strongest prompt reaches {percent(findings.share)} of what plain reading of the corpus found."
+    states = Counter(record.status for record in findings.evidence)
+    for status in (Status.FAILED, Status.EMPTY, Status.TRUNCATED):
+        if states[status]:
+            yield f"{states[status]:,} of {len(findings.evidence):,} records have the status {status.value}."
+    broken = sum(call.status not in ("ok", "repaired") for call in findings.calls)
+    if broken:
+        yield f"{broken} of {len(findings.calls)} language model calls failed."

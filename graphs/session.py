@@ -1,0 +1,126 @@
+"""One inquiry from begin to end, or from where it was left: the graph, its checkpoints, and the run's bookkeeping.
+
+Knows how a run is named, begun, resumed, stopped and finished. Whoever watches gets each step as it is committed.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from agents.language import Language
+from graphs.bench import STORE, Bench
+from graphs.findings import gather
+from graphs.inquiry import build
+from graphs.report.findings import Findings, as_json
+from graphs.state import Inquiry, Means
+from graphs.steps import StepFailed
+from memory.checkpoints import saver
+from memory.records import Run
+from memory.store import Store
+from tools.survey import Progress
+
+CHECKPOINTS = "checkpoints.sqlite"
+STEPS_A_ROUND = 8  # super-steps an iteration can take at most
+
+Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
+
+
+class Session:
+    """An inquiry into one target. `run_search` does it, or goes on with it; `findings` and `summary` say what came out.
+
+    Raises what Bench raises when it is opened, and UnknownRun for a run to resume that is not in the store.
+    """
+
+    def __init__(self, means: Means, *, run_id: str | None = None, progress: Progress | None = None) -> None:
+        self.bench = Bench(means, progress=progress)
+        self.means = means
+        self.resumed = run_id is not None
+        self.run_id = run_id or _fresh_name(self.bench.target.name)
+        if isinstance(self.bench.mind, Language):
+            self.bench.mind.asked = len(self.bench.store.calls(self.run_id))
+        if not self.resumed:
+            self.bench.store.begin(Run(self.run_id, self.bench.target, means.seed, asdict(means)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bench.close()
+
+    def run_search(
+        self,
+        max_iterations: int | None = None,
+        min_improvement_threshold: float | None = None,
+        *,
+        watch: Watcher | None = None,
+    ) -> Findings:
+        """Run the graph to its end and return the findings. A finished run is only read.
+
+        The two limits replace those of the means for this call.
+        """
+        changed = {"max_iterations": max_iterations, "min_improvement": min_improvement_threshold}
+        self._limit({name: value for name, value in changed.items() if value is not None})
+        if self.bench.store.run(self.run_id).state != "finished":
+            try:
+                self._drive(watch or _unwatched)
+            except StepFailed as error:
+                self.bench.store.finish(self.run_id, f"failed({error})")
+                raise
+            self.bench.store.finish(self.run_id, "finished")
+        return self.findings()
+
+    def findings(self) -> Findings:
+        """Everything a report shows of the run so far."""
+        return gather(self.bench, self.run_id)
+
+    def summary(self) -> dict[str, Any]:
+        """The findings as plain data, with `top_10` and `bottom_10` in rank order."""
+        data = as_json(self.findings())
+        return data | {"top_10": data["top"], "bottom_10": data["bottom"]}
+
+    def _limit(self, changed: dict[str, Any]) -> None:
+        if changed:
+            self.means = self.bench.limited(changed)
+
+    def _drive(self, watch: Watcher) -> None:
+        with ExitStack() as stack:
+            kept = stack.enter_context(saver(Path(self.means.home) / CHECKPOINTS))
+            graph = build().compile(checkpointer=kept)
+            config: Any = {
+                "configurable": {"thread_id": self.run_id},
+                "recursion_limit": 20 + STEPS_A_ROUND * self.means.max_iterations,
+                "run_name": self.bench.target.name,
+                "tags": ["neuronaut", self.means.model],
+                "metadata": {
+                    "model": self.means.model,
+                    "layer": self.means.layer,
+                    "neuron": self.means.neuron,
+                    "run_id": self.run_id,
+                },
+            }
+            begun = kept.get_tuple(config) is not None
+            start: Inquiry | None = None if begun else {"run_id": self.run_id}
+            for update in graph.stream(start, config, context=self.means, stream_mode="updates", durability="sync"):
+                for node, values in update.items():
+                    watch(node, values or {})
+
+
+def resumable(home: Path, run_id: str) -> Means:
+    """The means of a stored run. Raises UnknownRun when there is none of that name."""
+    with Store.open(home / STORE) as store:
+        settings = dict(store.run(run_id).settings)
+    settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}
+    return Means(**settings)
+
+
+def _fresh_name(target: str) -> str:
+    return f"{target}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _unwatched(node: str, update: dict[str, Any]) -> None:
+    """Nobody watches the steps."""
+    del node, update

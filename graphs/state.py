@@ -1,0 +1,57 @@
+"""The state of an inquiry and the means it is given. Plain data both: this is what checkpoints carry.
+
+State types are a file format: change them by adding.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Required, TypedDict
+
+
+class Inquiry(TypedDict, total=False):
+    """Where an inquiry stands between two steps. Everything heavy is in the store, under the run's id."""
+
+    run_id: Required[str]
+    step: int  # steps committed
+    iteration: int  # rounds of measured prompts
+    visits: dict[str, int]  # times each node has run
+    waiting: list[dict[str, Any]]  # prompts accepted and not yet measured, as plain data
+    rejected: list[dict[str, Any]]  # what the last proposals were turned down for
+    best: float | None  # highest peak so far
+    since_progress: int  # rounds without a better prompt or a decided claim
+    barren: bool  # the last call for hypotheses brought nothing new
+    passes: int  # prompts sent through the model
+    llm_calls: int
+    seconds: float
+    goto: str  # where the supervisor sent the run
+    why: str
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an inquiry may use: the question, the sources, the mind and the budgets."""
+
+    layer: int
+    neuron: int
+    model: str = "pocket"
+    sign: int = 1
+    corpus: str = "stdlib"
+    survey_tokens: int | None = None  # None: by the model's size
+    home: str = "runs"
+    llm: str | None = None  # None: the built-in mind
+    ollama_url: str | None = None
+    temperature: float = 0.7
+    llm_timeout: float = 60.0
+    seed: int = 0
+    device: str = "cpu"
+    position: str = "max"
+    notes: str = ""
+    seed_prompts: tuple[str, ...] = ()
+    keep: int = 10
+    prompts_a_round: int = 40
+    min_improvement: float = 0.001
+    stagnation: int = 3
+    max_iterations: int = 12
+    minutes: float | None = None
+    max_llm_calls: int = 60
+    max_forward_passes: int = 20_000

@@ -1,0 +1,116 @@
+"""Exactly once: how a node's work becomes a step of the run.
+
+A node's work returns an Outcome: what to remember, and the state's next values. Both are written in one transaction
+under (run, step number), with the update itself. After a crash LangGraph runs the unfinished node again; when its step
+is already in the store, the stored update is returned and nothing is done twice.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from graphs.bench import Bench, bench_of
+from graphs.state import Inquiry, Means
+from memory.database import StoreError
+from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Record, Score, Step, Trigger
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one node did: the state's next values (plain data), and rows for the store."""
+
+    update: dict[str, Any] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    explanation: Explanation | None = None
+    scores: tuple[Score, ...] = ()
+
+
+class StepFailed(RuntimeError):
+    """A node's work raised what nobody expected; the message names the node and the reason in one line."""
+
+
+Work = Callable[[Bench, Inquiry], Outcome]
+
+
+class Node(Protocol):
+    """What LangGraph calls."""
+
+    def __call__(self, state: Inquiry, *, runtime: Runtime[Means]) -> Any:
+        """The state's next values, or a Command that says where to go as well."""
+        ...
+
+
+def committed(node: str, work: Work) -> Node:
+    """The LangGraph node that does `work` exactly once a step."""
+
+    def run(state: Inquiry, *, runtime: Runtime[Means]) -> dict[str, Any]:
+        bench = bench_of(runtime.context)
+        number = state.get("step", 0) + 1
+        done = bench.store.step(state["run_id"], number)
+        return done if done is not None else _do(bench, state, number, node, work)
+
+    return run
+
+
+def routed(work: Work) -> Node:
+    """As `committed`, for the supervisor: the step's `goto` says where to go."""
+    node = committed("supervisor", work)
+
+    def run(state: Inquiry, *, runtime: Runtime[Means]) -> Command:
+        update = node(state, runtime=runtime)
+        return Command(update=update, goto=update["goto"])
+
+    return run
+
+
+def _attempted(node: str, work: Work, bench: Bench, state: Inquiry) -> Outcome:
+    """The one boundary: whatever a node's work raises has a name from here on; a store's failure has one already."""
+    try:
+        return work(bench, state)
+    except StoreError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StepFailed(f"{node} failed: {type(error).__name__}: {reason}") from error
+
+
+def _do(bench: Bench, state: Inquiry, number: int, node: str, work: Work) -> dict[str, Any]:
+    bench.read_pages()  # before passes are counted: a resumed run reads them anew
+    passes, started = bench.subject.passes, time.monotonic()
+    outcome = _attempted(node, work, bench, state)
+    calls: tuple[LlmCall, ...] = bench.mind.drain()
+    seconds = time.monotonic() - started
+    visits = dict(state.get("visits", {}))
+    visits[node] = visits.get(node, 0) + 1
+    update = {
+        **outcome.update,
+        "step": number,
+        "visits": visits,
+        "passes": state.get("passes", 0) + bench.subject.passes - passes,
+        "llm_calls": state.get("llm_calls", 0) + len(calls),
+        "seconds": round(state.get("seconds", 0.0) + seconds, 3),
+    }
+    bench.store.commit(
+        Step(
+            run_id=state["run_id"],
+            number=number,
+            node=node,
+            update=update,
+            seconds=seconds,
+            records=outcome.records,
+            candidates=outcome.candidates,
+            hypotheses=outcome.hypotheses,
+            triggers=outcome.triggers,
+            explanation=outcome.explanation,
+            scores=outcome.scores,
+            calls=calls,
+        )
+    )
+    return update

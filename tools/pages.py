@@ -1,0 +1,133 @@
+"""What one target does on ordinary text: pages of the survey's rows read at every token, and their distribution.
+
+The evidence pages are random rows of the evidence half followed by the rows of the target's strongest examples there;
+the held-out pages are random rows of the other half, which no agent sees. All values are float32 and signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memory.records import Origin, Prompt, Target
+
+if TYPE_CHECKING:
+    from tools.subject import Subject
+    from tools.survey import Survey
+
+MOST_TOKENS, FEWEST_TOKENS = 110_000, 15_000  # of evidence pages; half as many are held out
+READING_COST = 4e11  # parameters times tokens that a reading may cost between those bounds
+SHARES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+HISTOGRAM_BINS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A stretch of corpus text read for one target: its tokens and the value at each, float32 [tokens].
+
+    Compared by identity, so that what is computed from a set of pages can be kept by them.
+    """
+
+    tokens: tuple[str, ...]
+    values: np.ndarray
+    source: str
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Moments and quantiles of the target over the evidence half (unitless activations, signed)."""
+
+    tokens: int
+    mean: float
+    deviation: float
+    lowest: float
+    highest: float
+    active: float  # share of tokens above zero
+    quantiles: tuple[tuple[float, float], ...]  # (share of tokens, value)
+    floor: float  # silence: the median, but never below zero
+    firing: float  # a peak at or above it counts as firing: half way from silence to the 20th strongest text
+
+
+class Pages:
+    """The pages of one target, read when first asked for."""
+
+    def __init__(self, subject: Subject, survey: Survey, target: Target) -> None:
+        self._subject = subject
+        self._survey = survey
+        self._target = target
+        body = sum(parameter.numel() for parameter in subject.hf.base_model.parameters())
+        self._tokens = int(min(MOST_TOKENS, max(FEWEST_TOKENS, READING_COST / body)))
+
+    @cached_property
+    def evidence(self) -> tuple[Page, ...]:
+        """Random evidence pages, then the strongest examples."""
+        return self.random + self.strongest
+
+    @cached_property
+    def random(self) -> tuple[Page, ...]:
+        """Random pages of the evidence half."""
+        return self._read(self._random_rows("evidence", self._tokens))
+
+    @cached_property
+    def strongest(self) -> tuple[Page, ...]:
+        """The rows of the strongest evidence examples that are not among the random pages."""
+        common = set(self._random_rows("evidence", self._tokens))
+        return self._read([row for row in self._extreme_rows("top") if row not in common])
+
+    @cached_property
+    def held_out(self) -> tuple[Page, ...]:
+        """Random pages of the half nobody has seen."""
+        return self._read(self._random_rows("held_out", self._tokens // 2))
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """Moments, quantiles and thresholds over the random evidence pages."""
+        values = self._values
+        peaks = [float(page.values.max()) for page in self.strongest] or [float(values.max())]
+        floor = max(0.0, float(np.median(values)))
+        return Distribution(
+            tokens=values.size,
+            mean=float(values.mean()),
+            deviation=float(values.std()),
+            lowest=float(values.min()),
+            highest=max(float(values.max()), *peaks),
+            active=float((values > 0).mean()),
+            quantiles=tuple((share, float(np.quantile(values, share))) for share in SHARES),
+            floor=floor,
+            firing=floor + 0.5 * (min(peaks) - floor),
+        )
+
+    def histogram(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
+        """Bin edges and counts of the activations on the random evidence pages."""
+        counts, edges = np.histogram(self._values, bins=HISTOGRAM_BINS)
+        return tuple(edges.tolist()), tuple(counts.tolist())
+
+    def extremes(self) -> list[Prompt]:
+        """The evidence half's strongest and weakest rows as prompts, with the place they are from."""
+        rows = [*self._extreme_rows("top"), *self._extreme_rows("bottom")]
+        found = [(self._subject.decode(self._survey.rows.ids(row)), self._survey.rows.sources[row]) for row in rows]
+        return [Prompt(text, Origin.CORPUS, source=source) for text, source in found]
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return np.concatenate([page.values for page in self.random]).astype(float)
+
+    def _random_rows(self, half: str, tokens: int) -> list[int]:
+        rows = self._survey.half(half)
+        read = np.cumsum([self._survey.rows.lengths[row] for row in rows])
+        return rows[: int(np.searchsorted(read, tokens)) + 1]
+
+    def _extreme_rows(self, side: str) -> tuple[int, ...]:
+        if self._target.sign < 0:
+            side = {"top": "bottom", "bottom": "top"}[side]
+        return self._survey.extremes(self._target.layer, self._target.index, half="evidence", side=side).rows
+
+    def _read(self, rows: list[int]) -> tuple[Page, ...]:
+        readings = self._subject.measure_ids([self._survey.rows.ids(row) for row in rows], self._target)
+        return tuple(
+            Page(reading.tokens, np.array(reading.values, np.float32), self._survey.rows.sources[row])
+            for row, reading in zip(rows, readings, strict=True)
+        )
