@@ -7,6 +7,7 @@ it is a function of the means and the store: a bench opened again after a crash 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from tools.pages import Pages
 from tools.subject import Subject, load
 from tools.survey import Progress, take
 
-TOP, BOTTOM = 20, 10
 DERIVED = {Origin.PRUNE, Origin.SWAP, Origin.REWRITE, Origin.OPTIMISER}
 STORE = "neuronaut.duckdb"
 
@@ -60,7 +60,7 @@ class Bench:
             self.store.close()
             raise
         self.pages = Pages(self.subject, survey, self.target)
-        self.screening = Screening(self.store, MiniLM(), tokens=lambda text: len(self.subject.encode(text)))
+        self.screening = Screening(self.store, _encoder(), tokens=lambda text: len(self.subject.encode(text)))
         _open[means] = self
 
     def close(self) -> None:
@@ -88,8 +88,8 @@ class Bench:
             target=self.target,
             distribution=self.pages.distribution,
             pages=self.pages.evidence,
-            top=tuple(self.store.records(run_id, limit=TOP, order="peak_desc", origins=natural)),
-            bottom=tuple(self.store.records(run_id, limit=BOTTOM, order="peak_asc", origins=natural)),
+            top=tuple(self.store.records(run_id, limit=self.means.keep, order="peak_desc", origins=natural)),
+            bottom=tuple(self.store.records(run_id, limit=self.means.keep, order="peak_asc", origins=natural)),
             hypotheses=tuple(self.store.hypotheses(run_id)),
             triggers=tuple(self.store.triggers(run_id)),
             variants=tuple(self.store.records(run_id, origins=[Origin.SWAP])),
@@ -103,6 +103,12 @@ class Bench:
             Record(first_id + n, step, prompt, r.tokens, r.token_ids, r.values, r.peak, r.position, r.status)
             for n, (prompt, r) in enumerate(zip(prompts, readings, strict=True))
         )
+
+
+@cache
+def _encoder() -> MiniLM:
+    """One for all benches of a process: it takes seconds to load."""
+    return MiniLM()
 
 
 def _mind(means: Means) -> Mind:

@@ -8,12 +8,14 @@ from memory.records import Origin, Record
 from tools.augment import Effect, effect, relative_change
 
 RANKED = 10
+BUILT_IN = "built-in"
 KINDS = {Effect.INCREASED: "raises", Effect.NEUTRAL: "keeps", Effect.DECREASED: "kills"}
 
 
 def gather(bench: Bench, run_id: str) -> Findings:
     """The findings of a run as it stands. The corpus maximum is that of the evidence half."""
     store = bench.store
+    run = store.run(run_id)
     records = store.records(run_id)
     ranked = store.records(run_id, order="peak_desc", origins=[o for o in Origin if o not in DERIVED])
     measured = [record for record in ranked if record.peak is not None]
@@ -22,8 +24,8 @@ def gather(bench: Bench, run_id: str) -> Findings:
     tally = store.counts(run_id)
     strongest = store.records(run_id, order="peak_desc", limit=1)
     return Findings(
-        run=store.run(run_id),
-        mind=bench.mind.name,
+        run=run,
+        mind=run.settings.get("llm") or BUILT_IN,
         corpus=bench.means.corpus,
         distribution=bench.pages.distribution,
         corpus_max=bench.pages.distribution.highest,

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs.settings import choose_corpus, choose_mind, choose_model, home, means, parser
+from graphs import tracing
+from graphs.settings import choose_corpus, choose_mind, choose_model, home, means, ollama_url, parser
 
 if TYPE_CHECKING:
     from graphs.console import Screen
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    try:
+        return _told(words)
+    except KeyboardInterrupt:
+        _say("stopped; what is done is kept", stream=sys.stderr)
+        return 130
+
+
+def _told(words: list[str] | None) -> int:
     from dotenv import load_dotenv
 
     load_dotenv()
@@ -30,8 +39,6 @@ def main(words: list[str] | None = None) -> int:
 
     try:
         return _interpret(arguments)
-    except KeyboardInterrupt:
-        return 130
     except expected_failures() as error:
         _say(told(error), stream=sys.stderr)
         return 2
@@ -39,6 +46,10 @@ def main(words: list[str] | None = None) -> int:
 
 def _interpret(arguments: argparse.Namespace) -> int:
     run_id = getattr(arguments, "resume", None)
+    data: Path | None = getattr(arguments, "json", None)
+    _require_writable(data)
+    if line := tracing.settle():
+        _say(line)
     asked = _resumed(arguments, run_id) if run_id else _asked(arguments)
     from graphs.console import Screen, summary
     from graphs.report.page import write
@@ -52,24 +63,24 @@ def _interpret(arguments: argparse.Namespace) -> int:
             findings = session.run_search(watch=_watcher(screen, session))
         except KeyboardInterrupt:
             _say(f"stopped; go on with: python -m graphs.interpret --resume {session.run_id}", stream=sys.stderr)
-            raise
+            return 130
         except StepFailed as error:
             _say(f"{error}; what was measured is kept: --resume {session.run_id} tries again", stream=sys.stderr)
             return 1
     summary(findings)
-    _write_json(findings, getattr(arguments, "json", None))
     page = write(findings, Path(asked.home) / "reports" / f"{findings.run.id}.html")
-    _flush_traces()
+    _write_json(findings, data)
+    tracing.flush()
     print(page.resolve())
     return 0
 
 
 def _asked(arguments: argparse.Namespace) -> "Means":
-    model = choose_model(getattr(arguments, "model", None))
+    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
     _say(f"model {model.name}: {model.why}")
     corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
     _say(f"corpus {corpus.name}: {corpus.why}")
-    mind = choose_mind(getattr(arguments, "llm", "auto"), getattr(arguments, "ollama_url", None))
+    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
     _say(f"mind {mind.name}: {mind.why}")
     return means(arguments, model, corpus, mind)
 
@@ -79,7 +90,7 @@ def _resumed(arguments: argparse.Namespace, run_id: str) -> "Means":
     from graphs.session import resumable
 
     kept = resumable(Path(home(arguments)), run_id)
-    choose_model(kept.model)
+    choose_model(kept.model, kept.corpus)
     return kept
 
 
@@ -98,6 +109,8 @@ def _watcher(screen: "Screen", session: "Session") -> Any:
     def watch(node: str, update: dict[str, Any]) -> None:
         if node == "supervisor":
             screen.stage(update["goto"].replace("_", " "), update["why"])
+        elif "why" in update:
+            screen.note(update["why"])
         if update.get("best") is not None:
             highest = session.bench.pages.distribution.highest
             screen.best(update["best"], update["best"] / highest if highest > 0 else None)
@@ -117,17 +130,14 @@ def _write_json(findings: "Findings", path: Path | None) -> None:
     from graphs.report.findings import as_json
 
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(as_json(findings), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _flush_traces(seconds: float = 3.0) -> None:
-    from langsmith.utils import tracing_is_enabled
-
-    if tracing_is_enabled():
-        from langsmith.run_trees import get_cached_client
-
-        get_cached_client().flush(timeout=seconds)
+def _require_writable(path: Path | None) -> None:
+    """Raise OSError now rather than after the run when the findings could not be written there."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
 
 
 def _say(line: str, *, stream: Any = None) -> None:

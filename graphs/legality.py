@@ -3,6 +3,12 @@
 from graphs.state import Inquiry, Means
 
 PRUNE_VISITS, SEARCH_VISITS, OPEN_CLAIMS = 3, 2, 8
+STEPS_A_ROUND, STEPS_BESIDE = 8, 20  # an ordinary round takes four: each of two nodes, and the supervisor before it
+
+
+def most_steps(means: Means) -> int:
+    """The steps after which a run ends, however little they brought."""
+    return STEPS_BESIDE + STEPS_A_ROUND * means.max_iterations
 
 
 def budget_left(state: Inquiry, means: Means) -> float:
@@ -10,6 +16,7 @@ def budget_left(state: Inquiry, means: Means) -> float:
     used = [
         state.get("iteration", 0) / max(1, means.max_iterations),
         state.get("passes", 0) / max(1, means.max_forward_passes),
+        state.get("step", 0) / most_steps(means),
     ]
     if means.minutes is not None:
         used.append(state.get("seconds", 0.0) / (60 * means.minutes))
@@ -27,7 +34,8 @@ def legal(state: Inquiry, means: Means, *, open_claims: int) -> list[str]:
         allowed.append("experiment")
     if not state.get("barren", False) and open_claims < OPEN_CLAIMS and not waiting:
         allowed.append("hypothesis")
-    if waiting < means.prompts_a_round // 2 and (open_claims or not visits.get("hypothesis")):
+    thirsty = waiting < max(1, means.prompts_a_round // 2) and not state.get("dry", False)
+    if thirsty and (open_claims or not visits.get("hypothesis")):
         allowed.append("prompt_generator")
     if visits.get("prune_augment", 0) < PRUNE_VISITS:
         allowed.append("prune_augment")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.mind import Evidence, View
 from agents.scorer import scores
+from agents.statistical.mind import Statistical
 from agents.statistical.prompts import random_prompts
 from agents.weighing import weighed
 from graphs.bench import Bench
@@ -42,7 +43,11 @@ def supervisor(bench: Bench, state: Inquiry) -> Outcome:
         visits=dict(state.get("visits", {})),
         last=state.get("goto", ""),
     )
-    decision = bench.mind.route(view, legal(state, bench.means, open_claims=view.open_hypotheses), _seed(bench, state))
+    allowed = legal(state, bench.means, open_claims=view.open_hypotheses)
+    decision = bench.mind.route(view, allowed, _seed(bench, state))
+    if decision.node not in allowed:
+        lawful = Statistical().route(view, allowed, _seed(bench, state))
+        decision = replace(lawful, why=f"{decision.node!r:.40} is not allowed now: {lawful.why}")
     return Outcome({"goto": decision.node, "why": decision.why})
 
 
@@ -59,7 +64,8 @@ def survey(bench: Bench, state: Inquiry) -> Outcome:
 def hypothesis(bench: Bench, state: Inquiry) -> Outcome:
     """Competing claims; the texts that could refute them wait to be measured."""
     evidence = bench.evidence(state["run_id"])
-    claims = bench.mind.hypothesise(evidence, CLAIMS, _seed(bench, state))
+    known = {claim.id for claim in evidence.hypotheses}
+    claims = [c for c in bench.mind.hypothesise(evidence, CLAIMS, _seed(bench, state)) if c.id not in known]
     prompts = [
         Prompt(text, Origin.PAIR, hypothesis=claim.id, predicted=predicted)
         for claim in claims
@@ -89,7 +95,7 @@ def prompt_generator(bench: Bench, state: Inquiry) -> Outcome:
             break
     if stuck or not _accepted(judged):
         judged += _judged(bench, state, _random(bench, evidence, state, wanted), beside=judged)
-    update = {"waiting": _waiting(state, judged), "rejected": _rejected(judged)}
+    update = {"waiting": _waiting(state, judged), "rejected": _rejected(judged), "dry": not _accepted(judged)}
     if stuck:
         update |= {"since_progress": 0, "why": f"stuck for {bench.means.stagnation} rounds: exploring at random"}
     return Outcome(update, candidates=tuple(judged))
@@ -109,6 +115,7 @@ def experiment(bench: Bench, state: Inquiry) -> Outcome:
     update = outcome.update | {
         "iteration": state.get("iteration", 0) + 1,
         "waiting": [],
+        "dry": False,
         "since_progress": 0 if decided or risen else state.get("since_progress", 0) + 1,
     }
     return replace(outcome, update=update, hypotheses=tuple(now))
@@ -154,7 +161,7 @@ def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
         bench.subject,
         bench.target,
         seeds=seeds,
-        passes=min(SEARCH_PASSES, max(100, bench.means.max_forward_passes - state.get("passes", 0))),
+        passes=min(SEARCH_PASSES, max(1, bench.means.max_forward_passes - state.get("passes", 0))),
         seed=_seed(bench, state),
         scale=max(bench.pages.distribution.deviation, 1e-6),
     )

@@ -6,8 +6,8 @@ imported: offline unless the probe answered, and quiet always.
 
 import os
 import threading
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 PROBE_SECONDS = 1.5
@@ -26,12 +26,17 @@ def settle(*, wanted: bool) -> bool:
     """Set the environment and say whether the hub may be asked. No probe is sent unless somebody `wanted` the hub."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes"):
+    if not allowed():
         return False
     reachable = wanted and answers()
     if not reachable:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return reachable
+
+
+def allowed() -> bool:
+    """Whether the environment lets the hub be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() not in ("1", "true", "yes", "on")
 
 
 def answers(seconds: float = PROBE_SECONDS) -> bool:
@@ -40,11 +45,11 @@ def answers(seconds: float = PROBE_SECONDS) -> bool:
 
     def probe() -> None:
         address = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-        request = urllib.request.Request(f"{address}/gpt2/resolve/main/config.json", method="HEAD")
         try:
+            request = urllib.request.Request(f"{address}/gpt2/resolve/main/config.json", method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds):
                 found.append(True)
-        except (urllib.error.URLError, OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             found.append(False)
 
     thread = threading.Thread(target=probe, daemon=True, name="hub probe")

@@ -15,16 +15,18 @@ from agents.language import Language
 from graphs.bench import STORE, Bench
 from graphs.findings import gather
 from graphs.inquiry import build
+from graphs.legality import most_steps
 from graphs.report.findings import Findings, as_json
 from graphs.state import Inquiry, Means
 from graphs.steps import StepFailed
 from memory.checkpoints import saver
 from memory.records import Run
-from memory.store import Store
+from memory.store import RunConflict, Store
 from tools.survey import Progress
 
 CHECKPOINTS = "checkpoints.sqlite"
-STEPS_A_ROUND = 8  # super-steps an iteration can take at most
+FINISHED = "finished"
+LAST_STEPS = 4  # that may follow once the budget of steps is spent
 
 Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
 
@@ -32,7 +34,8 @@ Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
 class Session:
     """An inquiry into one target. `run_search` does it, or goes on with it; `findings` and `summary` say what came out.
 
-    Raises what Bench raises when it is opened, and UnknownRun for a run to resume that is not in the store.
+    Raises what Bench raises when it is opened, UnknownRun for a run to resume that is not in the store, and RunConflict
+    for one that was about another model than is found now.
     """
 
     def __init__(self, means: Means, *, run_id: str | None = None, progress: Progress | None = None) -> None:
@@ -40,10 +43,11 @@ class Session:
         self.means = means
         self.resumed = run_id is not None
         self.run_id = run_id or _fresh_name(self.bench.target.name)
-        if isinstance(self.bench.mind, Language):
-            self.bench.mind.asked = len(self.bench.store.calls(self.run_id))
-        if not self.resumed:
-            self.bench.store.begin(Run(self.run_id, self.bench.target, means.seed, asdict(means)))
+        try:
+            self._announce()
+        except BaseException:
+            self.bench.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -64,13 +68,13 @@ class Session:
         """
         changed = {"max_iterations": max_iterations, "min_improvement": min_improvement_threshold}
         self._limit({name: value for name, value in changed.items() if value is not None})
-        if self.bench.store.run(self.run_id).state != "finished":
+        if self.bench.store.run(self.run_id).state != FINISHED:
             try:
                 self._drive(watch or _unwatched)
             except StepFailed as error:
                 self.bench.store.finish(self.run_id, f"failed({error})")
                 raise
-            self.bench.store.finish(self.run_id, "finished")
+            self.bench.store.finish(self.run_id, FINISHED)
         return self.findings()
 
     def findings(self) -> Findings:
@@ -82,6 +86,17 @@ class Session:
         data = as_json(self.findings())
         return data | {"top_10": data["top"], "bottom_10": data["bottom"]}
 
+    def _announce(self) -> None:
+        """Begin the run, or take it up again; a finished one is left as it is."""
+        store, target = self.bench.store, self.bench.target
+        known = store.run(self.run_id) if self.resumed else None
+        if known is not None and known.target.model_hash != target.model_hash:
+            raise RunConflict(f"run {self.run_id} is about other weights of {target.model} than are there now")
+        if known is None or known.state != FINISHED:
+            store.begin(Run(self.run_id, target, self.means.seed, asdict(self.means)))
+        if isinstance(self.bench.mind, Language):
+            self.bench.mind.asked = len(store.calls(self.run_id))
+
     def _limit(self, changed: dict[str, Any]) -> None:
         if changed:
             self.means = self.bench.limited(changed)
@@ -92,7 +107,7 @@ class Session:
             graph = build().compile(checkpointer=kept)
             config: Any = {
                 "configurable": {"thread_id": self.run_id},
-                "recursion_limit": 20 + STEPS_A_ROUND * self.means.max_iterations,
+                "recursion_limit": most_steps(self.means) + LAST_STEPS,
                 "run_name": self.bench.target.name,
                 "tags": ["neuronaut", self.means.model],
                 "metadata": {
@@ -110,9 +125,10 @@ class Session:
 
 
 def resumable(home: Path, run_id: str) -> Means:
-    """The means of a stored run. Raises UnknownRun when there is none of that name."""
+    """The means of a stored run; a finished one needs no language model. Raises UnknownRun for an unknown name."""
     with Store.open(home / STORE) as store:
-        settings = dict(store.run(run_id).settings)
+        run = store.run(run_id)
+    settings = run.settings | ({"llm": None} if run.state == FINISHED else {})
     settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}
     return Means(**settings)
 

@@ -5,15 +5,20 @@ person each. What cannot be used is a SettingError with one line. Loads nothing 
 """
 
 import argparse
+import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from graphs import offline
 from graphs.state import Means
 
 POCKET, STANDARD_LIBRARY = "pocket", "stdlib"
-HUB_MODEL, HUB_CORPUS = "gpt2", "hf:NeelNanda/pile-10k"
+HUB = "hf:"
+HUB_MODEL, HUB_CORPUS = "gpt2", f"{HUB}NeelNanda/pile-10k"
+LARGEST_SEED = 2**31 - 1
 BUILT_IN = "built-in"
 
 
@@ -62,12 +67,15 @@ def parser() -> argparse.ArgumentParser:
     budget.add_argument("--max-forward-passes", type=int, help="prompts sent through the model")
     budget.add_argument("--k", dest="keep", type=int, help="how many top and bottom prompts agents see")
     budget.add_argument("--min-improvement", type=float, help="what counts as a better prompt")
+    budget.add_argument("--near-mid", type=float, help="cosine to a mediocre prompt that rejects a free proposal")
+    budget.add_argument("--near-high", type=float, help="the same for strong prompts; none by default")
+    budget.add_argument("--near-low", type=float, help="the same for weak prompts; none by default")
     budget.add_argument("--stagnation", type=int, help="rounds without progress before exploring at random")
     output = made.add_argument_group("output")
     output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME)")
     output.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as data")
     output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped")
-    made.set_defaults(**{name: getattr(Means, name) for name in PASSED if hasattr(Means, name)})
+    made.set_defaults(**{name: value for name in PASSED if (value := getattr(Means, name, None)) is not None})
     return made
 
 
@@ -76,27 +84,28 @@ def home(arguments: argparse.Namespace) -> str:
     return str(getattr(arguments, "home", os.environ.get("NEURONAUT_HOME", "runs")))
 
 
-def choose_model(wanted: str | None) -> Choice:
-    """The model to study. Sets the hub's environment. Raises SettingError when a named one cannot be had."""
-    if wanted == POCKET or (wanted is not None and Path(wanted).is_dir()):
-        offline.settle(wanted=False)
-        return Choice(wanted, "the bundled model" if wanted == POCKET else "from its folder")
-    if wanted is not None:
-        return _named(wanted)
-    if offline.cached(HUB_MODEL):
-        offline.settle(wanted=False)
-        return Choice(HUB_MODEL, "it is in the hub's cache")
-    if offline.settle(wanted=True):
-        return Choice(HUB_MODEL, "the hub answers")
-    return Choice(POCKET, f"the bundled model: {HUB_MODEL} is not cached and the hub does not answer")
+def ollama_url(arguments: argparse.Namespace) -> str | None:
+    """Where Ollama listens, None for its usual place."""
+    return getattr(arguments, "ollama_url", os.environ.get("OLLAMA_HOST"))
 
 
-def _named(wanted: str) -> Choice:
-    if offline.cached(wanted):
-        offline.settle(wanted=False)
-        return Choice(wanted, "it is in the hub's cache")
-    if offline.settle(wanted=True):
-        return Choice(wanted, "the hub answers")
+def choose_model(wanted: str | None, corpus: str | None = None) -> Choice:
+    """The model to study. Asks the hub when model or corpus may need it, and sets its environment by the answer.
+
+    Raises SettingError when a model asked for by name cannot be had.
+    """
+    local = wanted == POCKET or (wanted is not None and Path(wanted).is_dir())
+    hub_corpus = corpus.startswith(HUB) if corpus is not None else not local
+    kept = not local and offline.cached(wanted or HUB_MODEL)
+    hub = offline.settle(wanted=hub_corpus or not (local or kept))
+    if local:
+        return Choice(str(wanted), "the bundled model" if wanted == POCKET else "from its folder")
+    if kept:
+        return Choice(wanted or HUB_MODEL, "it is in the hub's cache")
+    if hub:
+        return Choice(wanted or HUB_MODEL, "the hub answers")
+    if wanted is None:
+        return Choice(POCKET, f"the bundled model: {HUB_MODEL} is not cached and the hub does not answer")
     raise SettingError(
         f"model '{wanted}' is no folder, is not in the hub's cache, and the hub does not answer: "
         "check the name, connect, or use --model pocket"
@@ -104,10 +113,10 @@ def _named(wanted: str) -> Choice:
 
 
 def choose_corpus(wanted: str | None, model: str) -> Choice:
-    """The text to read. The hub's dataset needs the hub, or a copy of it."""
+    """The text to read: what was asked for; for a model of the hub its dataset when the hub answers; else Python."""
     if wanted is not None:
         return Choice(wanted, "as asked")
-    if model != POCKET and os.environ.get("HF_HUB_OFFLINE") != "1":
+    if model != POCKET and not Path(model).is_dir() and offline.allowed():
         return Choice(HUB_CORPUS, "the hub answers")
     return Choice(STANDARD_LIBRARY, "this interpreter's standard library")
 
@@ -120,9 +129,10 @@ def choose_mind(wanted: str, url: str | None) -> Choice:
         return Choice(wanted, "as asked")
     from agents.ollama_server import choose_model as installed
 
-    found = installed(url, wanted=os.environ.get("NEURONAUT_OLLAMA_MODEL"), seconds=1.0)
+    model = os.environ.get("NEURONAUT_OLLAMA_MODEL")
+    found = installed(url, wanted=model, seconds=1.0)
     if found is None:
-        return Choice(BUILT_IN, "no language model: Ollama does not answer")
+        return Choice(BUILT_IN, f"no language model: Ollama does not answer, or has no {model or 'model that chats'}")
     return Choice(f"ollama:{found}", "Ollama answers")
 
 
@@ -132,11 +142,9 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
     if "layer" not in given or "neuron" not in given:
         raise SettingError("say which neuron: --layer L --neuron N")
     passed = {name: value for name, value in given.items() if name in PASSED}
-    for name in POSITIVE & set(passed):
-        if passed[name] is not None and not passed[name] > 0:
-            raise SettingError(f"--{name.replace('_', '-')} must be above zero, not {passed[name]}")
+    _check(passed)
     position = str(given.get("position", "max"))
-    if position not in ("max", "last", "mean") and not position.lstrip("-").isdigit():
+    if not re.fullmatch(r"max|last|mean|-?[0-9]{1,9}", position):
         raise SettingError(f"--position is max, last, mean or an index, not '{position}'")
     return Means(
         **passed,
@@ -145,7 +153,7 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
         model=model.name,
         corpus=corpus.name,
         llm=None if mind.name == BUILT_IN else mind.name,
-        ollama_url=given.get("ollama_url", os.environ.get("OLLAMA_HOST")),
+        ollama_url=ollama_url(arguments),
         home=home(arguments),
         notes=_read(given["notes"]) if "notes" in given else "",
         seed_prompts=tuple(_lines(given["seed_prompts"])) if "seed_prompts" in given else (),
@@ -154,9 +162,26 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
 
 PASSED = {
     "layer", "neuron", "survey_tokens", "device", "temperature", "llm_timeout", "seed", "max_iterations", "minutes",
-    "max_llm_calls", "max_forward_passes", "keep", "min_improvement", "stagnation",
+    "max_llm_calls", "max_forward_passes", "keep", "min_improvement", "stagnation", "near_mid",
+    "near_high", "near_low",
 }  # fmt: skip
-POSITIVE = {"survey_tokens", "llm_timeout", "max_iterations", "minutes", "max_forward_passes", "keep", "stagnation"}
+POSITIVE = {
+    "survey_tokens", "llm_timeout", "max_iterations", "minutes", "max_forward_passes", "keep", "stagnation", "near_mid",
+    "near_high", "near_low",
+}  # fmt: skip
+FROM_ZERO = {"temperature", "seed", "max_llm_calls", "min_improvement"}
+
+
+def _check(passed: dict[str, Any]) -> None:
+    """Raise SettingError for a number that makes no sense, NaN and infinity among them."""
+    for name, value in passed.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name in POSITIVE and not 0 < value < math.inf:
+            raise SettingError(f"{flag} must be above zero, not {value}")
+        if name in FROM_ZERO and not 0 <= value < math.inf:
+            raise SettingError(f"{flag} must be zero or more, not {value}")
+    if passed["seed"] > LARGEST_SEED:
+        raise SettingError(f"--seed is at most {LARGEST_SEED}, not {passed['seed']:.3g}")
 
 
 def _lines(path: Path) -> list[str]:

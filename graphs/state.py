@@ -19,6 +19,7 @@ class Inquiry(TypedDict, total=False):
     best: float | None  # highest peak so far
     since_progress: int  # rounds without a better prompt or a decided claim
     barren: bool  # the last call for hypotheses brought nothing new
+    dry: bool  # the last call for prompts brought nothing to measure
     passes: int  # prompts sent through the model
     llm_calls: int
     seconds: float
@@ -47,10 +48,13 @@ class Means:
     position: str = "max"
     notes: str = ""
     seed_prompts: tuple[str, ...] = ()
-    keep: int = 10
+    keep: int = 20
     prompts_a_round: int = 40
     min_improvement: float = 0.001
     stagnation: int = 3
+    near_mid: float | None = 0.85  # cosines from which nearness to a prompt of a bucket rejects
+    near_high: float | None = None
+    near_low: float | None = None
     max_iterations: int = 12
     minutes: float | None = None
     max_llm_calls: int = 60

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory import records
+from memory.database import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite import SqliteSaver
@@ -29,5 +30,18 @@ def saver(path: Path) -> Iterator[SqliteSaver]:
 
     nouns = [each for each in vars(records).values() if isinstance(each, type) and each.__module__ == records.__name__]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)) as connection:
-        yield SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=nouns))
+    try:
+        with closing(sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)) as connection:
+            yield SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=nouns))
+    except sqlite3.DatabaseError as error:
+        raise _failure(path, str(error)) from error
+
+
+def _failure(path: Path, message: str) -> StoreError:
+    if "full" in message:
+        return StoreFull(f"no space left to write {path}; free some and resume, nothing acknowledged is lost")
+    if "locked" in message:
+        return StoreLocked(f"{path} is in use by another process; wait for it or stop it")
+    if "readonly" in message or "unable to open" in message:
+        return StoreUnwritable(f"cannot write {path}: {message}")
+    return StoreDamaged(f"{path} cannot be used: {message}; a run goes on from the records alone once it is deleted")

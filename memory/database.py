@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HOLDER = re.compile(r"held in (?P<command>.+?) \(PID (?P<pid>\d+)\)")
 UNWRITABLE = ("Permission denied", "Read-only file system", "Operation not permitted", "Is a directory")
 DAMAGED = ("not a valid DuckDB", "Corrupt", "read enough bytes", "replaying WAL", "version number", "been invalidated")
+INTERRUPTED = ("Query interrupted", "INTERRUPT Error", "KeyboardInterrupt")
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -74,6 +75,8 @@ def connect(path: Path) -> DuckDBPyConnection:
     import duckdb
 
     with named_failures(path):
+        if not path.exists():
+            _make(path)
         connection = duckdb.connect(str(path), config=OFFLINE)
         try:
             migrate(connection)
@@ -84,15 +87,39 @@ def connect(path: Path) -> DuckDBPyConnection:
     return connection
 
 
+def _make(path: Path) -> None:
+    """Put a whole, empty store at `path`, made beside it: a kill or a full disk leaves none rather than half of one."""
+    import duckdb
+
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with duckdb.connect(str(beside), config=OFFLINE) as connection:
+            migrate(connection)
+        try:
+            path.hardlink_to(beside)  # unlike a rename, never over a store another process has made meanwhile
+        except FileExistsError:
+            return
+        except OSError:
+            beside.replace(path)  # a file system without links
+    finally:
+        for left in (beside, beside.with_name(f"{beside.name}.wal")):
+            left.unlink(missing_ok=True)
+
+
 @contextmanager
 def named_failures(path: Path) -> Iterator[None]:
-    """Turn DuckDB's words about locks, space, rights and damage into a StoreError; let all its other errors through."""
+    """Turn DuckDB's words about locks, space, rights and damage into a StoreError, and those about Ctrl-C back into it.
+
+    All its other errors go through.
+    """
     import duckdb
 
     try:
         yield
-    except duckdb.Error as error:
-        failure = _failure(path, str(error))
+    except (RuntimeError, duckdb.Error) as error:
+        if any(words in str(error) for words in INTERRUPTED):
+            raise KeyboardInterrupt from error
+        failure = _failure(path, str(error)) if isinstance(error, duckdb.Error) else None
         if failure is None:
             raise
         raise failure from error

@@ -2,7 +2,7 @@
 
 Knows folders, .txt, .jsonl and .parquet files, hub datasets (`hf:NAME`) and the interpreter's own standard library.
 Every document falls into the evidence half or the held-out half by a hash of its text, so equal documents never
-straddle the split. Refuses to know what is looked for in the text.
+straddle the split; a row that stood in another document is left out. Refuses to know what is looked for in the text.
 """
 
 import hashlib
@@ -107,11 +107,14 @@ def rows(subject: Subject, spec: str, tokens: int) -> Rows:
     """
     kept: list[tuple[list[int], bool, str]] = []
     room = {False: tokens // 2, True: tokens // 2}
+    read: set[tuple[int, ...]] = set()
     for document in sorted(_distinct(documents(spec)), key=lambda found: found.digest[1:]):
         if room[document.held_out] > 0:
             for ids, source in _rows(subject, document):
-                kept.append((ids, document.held_out, source))
-                room[document.held_out] -= len(ids)
+                if (row := tuple(ids)) not in read:  # documents may begin alike
+                    read.add(row)
+                    kept.append((ids, document.held_out, source))
+                    room[document.held_out] -= len(ids)
         if max(room.values()) <= 0:
             break
     if len({held for _, held, _ in kept}) < 2:
@@ -174,31 +177,45 @@ def _folder(folder: Path, *, suffixes: set[str]) -> Iterator[Document]:
 
 
 def _sections(path: Path) -> Iterator[Document]:
-    text = _text(path)
-    if text is None:
-        raise CorpusError(f"corpus '{path}' is not text (UTF-8)")
-    line = 1
-    section: list[str] = []
-    for piece in text.splitlines(keepends=True):
-        section.append(piece)
-        if sum(map(len, section)) >= SECTION or (not piece.strip() and sum(map(len, section)) >= SECTION // 4):
-            yield Document(str(path), "".join(section), line)
-            line += len(section)
-            section = []
-    if "".join(section).strip():
-        yield Document(str(path), "".join(section), line)
+    """A text in documents of at most SECTION characters, cut at empty lines, else at line ends, else at spaces."""
+    line, held = 1, ""
+    for piece in _pieces(_readable(path)):
+        if len(held) + len(piece) > SECTION or (held.endswith("\n\n") and len(held) >= SECTION // 4):
+            yield Document(str(path), held, line)
+            line, held = line + held.count("\n"), ""
+        held += piece
+    if held.strip():
+        yield Document(str(path), held, line)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Lines with their ends; of a line longer than a section, parts that end at a space."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start, start + SECTION) + 1 or start + SECTION
+        if end == start + SECTION < len(text):
+            end = text.rfind(" ", start, end) + 1 or end
+        yield text[start:end]
+        start = end
 
 
 def _text(path: Path) -> str | None:
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, PermissionError):
         return None
     return None if "\0" in text else text
 
 
+def _readable(path: Path) -> str:
+    text = _text(path)
+    if text is None:
+        raise CorpusError(f"corpus '{path}' is not text (UTF-8)")
+    return text
+
+
 def _json_lines(path: Path) -> Iterator[Document]:
-    for number, line in enumerate((_text(path) or "").splitlines(), 1):
+    for number, line in enumerate(_readable(path).split("\n"), 1):
         try:
             row = json.loads(line) if line.strip() else {}
         except json.JSONDecodeError as error:
@@ -230,8 +247,11 @@ def _hub(name: str) -> Iterator[Document]:
 
     try:
         dataset = load_dataset(name, split="train")
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CorpusError(f"corpus 'hf:{name}' cannot be had: the hub does not answer and no copy is cached") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CorpusError(f"corpus 'hf:{name}' cannot be had: {reason}") from error
     for number, row in enumerate(dataset):
         text = dict(row).get("text")
         if isinstance(text, str) and text.strip():

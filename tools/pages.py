@@ -22,6 +22,7 @@ MOST_TOKENS, FEWEST_TOKENS = 110_000, 15_000  # of evidence pages; half as many 
 READING_COST = 4e11  # parameters times tokens that a reading may cost between those bounds
 SHARES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 HISTOGRAM_BINS = 60
+LEAST = 1e-3  # a rise above silence that means anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Distribution:
     active: float  # share of tokens above zero
     quantiles: tuple[tuple[float, float], ...]  # (share of tokens, value)
     floor: float  # silence: the median, but never below zero
-    firing: float  # a peak at or above it counts as firing: half way from silence to the 20th strongest text
+    firing: float  # a peak at or above it counts as firing: see `_firing`
 
 
 class Pages:
@@ -69,35 +70,36 @@ class Pages:
     @cached_property
     def random(self) -> tuple[Page, ...]:
         """Random pages of the evidence half."""
-        return self._read(self._random_rows("evidence", self._tokens))
+        return tuple(self._random.values())
 
     @cached_property
     def strongest(self) -> tuple[Page, ...]:
         """The rows of the strongest evidence examples that are not among the random pages."""
-        common = set(self._random_rows("evidence", self._tokens))
-        return self._read([row for row in self._extreme_rows("top") if row not in common])
+        return tuple(self._strongest.values())
 
     @cached_property
     def held_out(self) -> tuple[Page, ...]:
         """Random pages of the half nobody has seen."""
-        return self._read(self._random_rows("held_out", self._tokens // 2))
+        return tuple(self._read(self._random_rows("held_out", self._tokens // 2)).values())
 
     @cached_property
     def distribution(self) -> Distribution:
         """Moments, quantiles and thresholds over the random evidence pages."""
         values = self._values
-        peaks = [float(page.values.max()) for page in self.strongest] or [float(values.max())]
+        known = self._random | self._strongest
+        peaks = [float(known[row].values.max()) for row in self._extreme_rows("top") if row in known]
+        highest = max([float(values.max()), *peaks])
         floor = max(0.0, float(np.median(values)))
         return Distribution(
             tokens=values.size,
             mean=float(values.mean()),
             deviation=float(values.std()),
             lowest=float(values.min()),
-            highest=max(float(values.max()), *peaks),
+            highest=highest,
             active=float((values > 0).mean()),
             quantiles=tuple((share, float(np.quantile(values, share))) for share in SHARES),
             floor=floor,
-            firing=floor + 0.5 * (min(peaks) - floor),
+            firing=_firing(floor, min(peaks, default=highest), highest),
         )
 
     def histogram(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
@@ -113,6 +115,10 @@ class Pages:
 
     @cached_property
     def _values(self) -> np.ndarray:
+        if not self.random:
+            from tools.subject import SubjectError
+
+            raise SubjectError(f"{self._target.model} gives no number at {self._target.name} on any text of the corpus")
         return np.concatenate([page.values for page in self.random]).astype(float)
 
     def _random_rows(self, half: str, tokens: int) -> list[int]:
@@ -125,9 +131,27 @@ class Pages:
             side = {"top": "bottom", "bottom": "top"}[side]
         return self._survey.extremes(self._target.layer, self._target.index, half="evidence", side=side).rows
 
-    def _read(self, rows: list[int]) -> tuple[Page, ...]:
+    @cached_property
+    def _random(self) -> dict[int, Page]:
+        return self._read(self._random_rows("evidence", self._tokens))
+
+    @cached_property
+    def _strongest(self) -> dict[int, Page]:
+        return self._read([row for row in self._extreme_rows("top") if row not in self._random])
+
+    def _read(self, rows: list[int]) -> dict[int, Page]:
+        """Pages by row; a row that could not be measured has none."""
         readings = self._subject.measure_ids([self._survey.rows.ids(row) for row in rows], self._target)
-        return tuple(
-            Page(reading.tokens, np.array(reading.values, np.float32), self._survey.rows.sources[row])
+        return {
+            row: Page(reading.tokens, np.array(reading.values, np.float32), self._survey.rows.sources[row])
             for row, reading in zip(rows, readings, strict=True)
-        )
+            if reading.values
+        }
+
+
+def _firing(floor: float, twentieth: float, highest: float) -> float:
+    """Half way from silence to the 20th strongest text, or a quarter of the way to the strongest where that is more.
+
+    The second is for a unit that fires in fewer than twenty texts. What never rises above silence never fires.
+    """
+    return floor + max(0.5 * (twentieth - floor), 0.25 * (highest - floor), LEAST)

@@ -7,6 +7,7 @@ rule is as causal as the model. A rule is never code: an unknown feature or an o
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -35,10 +36,11 @@ def predict(rule: Rule, tokens: Sequence[str]) -> list[float]:
 
 def check(rule: Rule) -> Rule:
     """The rule itself when it can be run, else RuleError saying what is wrong."""
+    if not _finite(rule.base):
+        raise RuleError("the base of the rule is not a finite number")
     for clause in rule.clauses:
-        if clause.feature not in FEATURES:
-            raise RuleError(f"no feature is called '{clause.feature[:40]}': there are {', '.join(FEATURES)}")
-        if not all(isinstance(level, int | float) and level - level == 0 for level in clause.levels.values()):
+        _known(clause.feature)
+        if not all(map(_finite, clause.levels.values())):
             raise RuleError(f"a level of the clause on '{clause.feature}' is not a finite number")
     if size(rule) > LARGEST_RULE:
         raise RuleError(f"the rule lists {size(rule)} values; {LARGEST_RULE} is the most")
@@ -52,13 +54,22 @@ def size(rule: Rule) -> int:
 
 def values(feature: str, tokens: Sequence[str]) -> list[str]:
     """The feature's value at every token. Raises RuleError for an unknown feature."""
+    return _known(feature)(tokens)
+
+
+def _known(feature: str) -> Feature:
     if feature not in FEATURES:
-        raise RuleError(f"no feature is called '{feature[:40]}': there are {', '.join(FEATURES)}")
-    return FEATURES[feature](tokens)
+        raise RuleError(f"no feature is called '{visible(feature[:40])}': there are {', '.join(FEATURES)}")
+    return FEATURES[feature]
+
+
+def _finite(level: object) -> bool:
+    return isinstance(level, int | float) and not isinstance(level, bool) and level - level == 0
 
 
 def lines(rule: Rule, limit: int = 12) -> list[str]:
-    """The rule as a person reads it: one line a clause, strongest values first."""
+    """The rule as a person reads it: one line a clause, strongest values first. Raises RuleError."""
+    check(rule)
     told = [f"start at {rule.base:+.2f}"]
     for clause in rule.clauses:
         ranked = sorted(clause.levels.items(), key=lambda item: -abs(item[1]))
@@ -75,9 +86,16 @@ def shown(value: str) -> str:
 
 
 def visible(text: str) -> str:
-    """White space made visible: newline as ⏎, tab as ⇥, a leading or repeated space as ·."""
+    """White space made visible: newline as ⏎, tab as ⇥, a leading or repeated space as ·; others as \\x1b."""
     text = text.replace("\n", "\u23ce").replace("\t", "\u21e5").replace("\r", "\u240d")
+    text = "".join(_escaped(mark) for mark in text) if not text.isprintable() else text
     return re.sub(r"^ +| {2,}", lambda found: "\u00b7" * len(found[0]), text)
+
+
+def _escaped(mark: str) -> str:
+    """Control characters, direction marks, line separators and half surrogates as their code."""
+    hidden = unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return mark.encode("unicode_escape").decode("ascii") if hidden else mark
 
 
 @lru_cache(maxsize=65536)
@@ -87,7 +105,7 @@ def token_class(token: str) -> str:
     if not core:
         return "spaces"
     if not core.strip():
-        return "newline"
+        return "newline" if "\n" in core or "\r" in core else "spaces"
     if core.isdigit():
         return "digits"
     if core.isalpha() or core.isidentifier():
@@ -144,14 +162,16 @@ def _previous_words(tokens: Sequence[str]) -> list[str]:
 
 
 def _line_openings(tokens: Sequence[str]) -> list[str]:
-    """The first word of the current line."""
+    """The first word of the current line, as far as it is written; a text begins a line."""
     found: list[str] = []
-    opening = START
+    opening, growing = "", True
     for token, word in zip(tokens, _words(tokens), strict=True):
         if "\n" in token:
-            opening = ""
-        elif not opening.strip():
-            opening = word.strip() if token.strip() else opening
+            opening, growing = "", True
+        elif not opening or (growing and word != token):
+            opening = word.strip()
+        else:
+            growing = False
         found.append(opening or START)
     return found
 
@@ -160,23 +180,32 @@ def _inside(tokens: Sequence[str]) -> list[str]:
     """The innermost thing the token stands in: a bracket, a string, a comment, or code, after the token itself."""
     found: list[str] = []
     stack: list[str] = []
-    quote = ""
+    quote = before = ""
     for token in tokens:
-        for mark in _MARKS.findall(token):
+        for match in _MARKS.finditer(token):
+            mark = match[0]
             if quote == "#":
                 quote = "" if mark == "\n" else quote
             elif quote:
                 quote = "" if mark == quote or (mark == "\n" and len(quote) == 1) else quote
             elif mark[0] in "\"'#":
-                quote = mark
+                quote = "" if mark == "'" and _in_word(before + token[: match.start()]) else mark
             elif mark in _CLOSES:
                 stack.append(mark)
             elif stack and _CLOSES[stack[-1]] == mark:
                 stack.pop()
+        before = token
         found.append({"": stack[-1] if stack else "code", "#": "comment"}.get(quote, f"string {quote}"))
     return found
 
 
+def _in_word(before: str) -> bool:
+    """Whether an apostrophe after `before` belongs to a word, not to a string (which r, b, f and u may precede)."""
+    letters = _WORD_END.search(before)
+    return letters is not None and letters[0].lower() not in ("r", "b", "f", "u", "rb", "br", "fr", "rf")
+
+
+_WORD_END = re.compile(r"\w+$")
 _MARKS = re.compile(r'"""|\'\'\'|["\'#()\[\]{}\n]')
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 

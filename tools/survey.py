@@ -10,7 +10,9 @@ The pass itself runs in bfloat16 where the processor is fast at it. Stored by (l
 back without loading the rest. The pass saves itself as it goes and resumes where it stood.
 """
 
+import errno
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -19,18 +21,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from tools import corpus
 from tools.subject import Subject
 
 KEPT = 20
-BATCH_ROWS = 16
+BATCH_TOKENS = 4096  # padded, BOS included
 MOMENT_ROWS = 8  # one row in so many is counted in the moments
 SAVE_SECONDS = 15
 SAMPLE_BYTES = 128_000_000  # the most the quantile sample may take
+PARTIAL = "partial.safetensors"
 HALVES = ("evidence", "held_out")
+TORN = -1  # in place of the next batch's number while a batch is being added
 
 Progress = Callable[[int, int], None]  # tokens read, tokens in all
 
@@ -71,8 +75,9 @@ class Survey:
         return count, mean, max(0.0, squares / count - mean * mean) ** 0.5
 
     def sample(self, layer: int, index: int) -> np.ndarray:
-        """Activations at a uniform sample of evidence tokens, float32 [sampled]."""
-        return self._tensors.get_slice("evidence.sample")[layer, index].astype(np.float32)
+        """Activations at a uniform sample of evidence tokens, float32 [sampled]; all tokens where there are few."""
+        evidence = int(self.rows.lengths[~self.rows.held_out].sum())
+        return self._tensors.get_slice("evidence.sample")[layer, index][:evidence].astype(np.float32)
 
     def half(self, half: str) -> list[int]:
         """Row numbers of a half, in a fixed order unrelated to their length."""
@@ -100,6 +105,7 @@ def take(
         folder.mkdir(parents=True, exist_ok=True)
         rows = _kept_rows(subject, spec, folder, tokens)
         _read(subject, rows, folder, progress)
+    (folder / PARTIAL).unlink(missing_ok=True)
     return Survey(folder)
 
 
@@ -117,7 +123,7 @@ def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int) -> corpus
 
 
 def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress | None) -> None:
-    partial = folder / "partial.safetensors"
+    partial = folder / PARTIAL
     state = load_file(partial) if partial.exists() else _fresh(subject)
     batches = list(_batches(rows))
     total, done = int(rows.lengths.sum()), int(state["evidence.count"] + state["held_out.count"])
@@ -133,10 +139,10 @@ def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress 
                 _save(state, partial)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        _save(state, partial)
+        if int(state["next_batch"]) != TORN:
+            _save(state, partial)
         raise
     _save(state, folder / "survey.safetensors")
-    partial.unlink(missing_ok=True)
 
 
 def _fresh(subject: Subject) -> dict[str, torch.Tensor]:
@@ -156,10 +162,13 @@ def _fresh(subject: Subject) -> dict[str, torch.Tensor]:
 
 
 def _batches(rows: corpus.Rows) -> Iterator[np.ndarray]:
-    """Row numbers of each batch; a batch never mixes the halves."""
+    """Row numbers of each batch, longest rows first; a batch never mixes the halves."""
     for held_out in (False, True):
         chosen = np.flatnonzero(rows.held_out == held_out)
-        yield from (chosen[at : at + BATCH_ROWS] for at in range(0, len(chosen), BATCH_ROWS))
+        while len(chosen):
+            size = max(1, BATCH_TOKENS // int(1 + rows.lengths[chosen[0]]))
+            yield chosen[:size]
+            chosen = chosen[size:]
 
 
 def _sampled_positions(tokens: int, sampled: int) -> np.ndarray:
@@ -167,51 +176,70 @@ def _sampled_positions(tokens: int, sampled: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(tokens, size=min(sampled, tokens), replace=False))
 
 
+@dataclass(frozen=True)
+class Found:
+    """What one batch shows of one layer: sums and squares [neurons], extremes [neurons, rows], sample [neurons, n]."""
+
+    total: torch.Tensor
+    squares: torch.Tensor
+    top: torch.Tensor
+    bottom: torch.Tensor
+    sample: torch.Tensor
+
+
 def _absorb(
     subject: Subject, rows: corpus.Rows, batch: np.ndarray, state: dict[str, torch.Tensor], pick: np.ndarray
 ) -> None:
+    """Read a batch, then add it to the state: an interruption while the model runs leaves the state as it was."""
     half = HALVES[int(rows.held_out[batch[0]])]
-    lengths = torch.from_numpy(rows.lengths[batch])
-    first = int(state[f"{half}.count"])
-    wanted = pick[(pick >= first) & (pick < first + int(lengths.sum()))] if half == "evidence" else pick[:0]
-    slots = np.searchsorted(pick, wanted)
-    grid = subject.padded([rows.ids(row) for row in batch])
+    lengths = rows.lengths[batch]
+    first, tokens = int(state[f"{half}.count"]), int(lengths.sum())
+    wanted = pick[(pick >= first) & (pick < first + tokens)] if half == "evidence" else pick[:0]
+    found = _found(subject, [rows.ids(row) for row in batch], wanted - first)
+    number = int(state["next_batch"])
+    state["next_batch"].fill_(TORN)
+    for layer, seen in enumerate(found):
+        state[f"{half}.sum"][layer] += seen.total
+        state[f"{half}.squares"][layer] += seen.squares
+        _extremes(seen.top, batch, state, f"{half}.top", layer)
+        _extremes(seen.bottom, batch, state, f"{half}.bottom", layer)
+        if len(wanted):
+            state["evidence.sample"][layer][:, np.searchsorted(pick, wanted)] = seen.sample
+    state[f"{half}.count"] += tokens
+    state[f"{half}.moment_count"] += int(lengths[::MOMENT_ROWS].sum())
+    state["next_batch"].fill_(number + 1)
+
+
+def _found(subject: Subject, texts: list[list[int]], wanted: np.ndarray) -> list[Found]:
+    """By layer, what a batch of token ids shows; `wanted` are the sampled places among its tokens."""
+    grid = subject.padded(texts)
+    lengths = torch.tensor([len(ids) for ids in texts])
     real = (torch.arange(grid.shape[1] - 1) < lengths[:, None]).to(subject.device)
+    whole = bool(real.all())
+    found: list[Found] = []
 
-    def reader(layer: int) -> Callable[[torch.Tensor], None]:
-        def read(output: torch.Tensor) -> None:
-            values = output[:, 1:]
-            some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
-            state[f"{half}.sum"][layer] += some.sum(0).cpu()
-            state[f"{half}.squares"][layer] += some.square().sum(0).cpu()
-            _extremes(values, real, batch, state, half, layer)
-            if len(wanted):
-                state["evidence.sample"][layer][:, slots] = values[real][wanted - first].T.to("cpu", torch.float16)
-
-        return read
+    def read(output: torch.Tensor) -> None:
+        values = output[:, 1:]
+        some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
+        top = values if whole else values.masked_fill(~real[..., None], -torch.inf)
+        bottom = values if whole else values.masked_fill(~real[..., None], torch.inf)
+        sample = values[real][wanted].T if len(wanted) else values[:0, 0].T
+        parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
+        found.append(Found(*(part.cpu() for part in parts), sample=sample.to("cpu", torch.float16)))
 
     fast = torch.autocast(subject.device.type, torch.bfloat16) if _bfloat16_is_fast(subject) else nullcontext()
-    with subject.lock(), torch.inference_mode(), fast, subject.hooked({n: reader(n) for n in range(subject.layers)}):
+    with subject.lock(), torch.inference_mode(), fast, subject.hooked(dict.fromkeys(range(subject.layers), read)):
         subject.run(grid)
-    state[f"{half}.count"] += int(lengths.sum())
-    state[f"{half}.moment_count"] += int(lengths[::MOMENT_ROWS].sum())
-    state["next_batch"] += 1
+    return found
 
 
-def _extremes(
-    values: torch.Tensor, real: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], half: str, layer: int
-) -> None:
-    numbers = torch.from_numpy(batch.astype(np.int32))
-    for side, largest in (("top", True), ("bottom", False)):
-        shown = values
-        if not bool(real.all()):
-            shown = values.masked_fill(~real[..., None], -torch.inf if largest else torch.inf)
-        found = (shown.amax(1) if largest else shown.amin(1)).float().cpu().T  # [neurons, rows]
-        kept_value, kept_row = state[f"{half}.{side}_value"][layer], state[f"{half}.{side}_row"][layer]
-        joined = torch.cat([kept_value, found], 1)
-        best, where = joined.topk(KEPT, 1, largest=largest)
-        kept_row.copy_(torch.cat([kept_row, numbers.expand(len(found), -1)], 1).gather(1, where))
-        kept_value.copy_(best)
+def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, layer: int) -> None:
+    """Keep the best of what was kept and of a batch's extremes [neurons, rows]."""
+    numbers = torch.from_numpy(batch.astype(np.int32)).expand(len(found), -1)
+    kept_value, kept_row = state[f"{side}_value"][layer], state[f"{side}_row"][layer]
+    best, where = torch.cat([kept_value, found], 1).topk(KEPT, 1, largest=side.endswith("top"))
+    kept_row.copy_(torch.cat([kept_row, numbers], 1).gather(1, where))
+    kept_value.copy_(best)
 
 
 def _bfloat16_is_fast(subject: Subject) -> bool:
@@ -223,5 +251,10 @@ def _bfloat16_is_fast(subject: Subject) -> bool:
 def _save(state: dict[str, torch.Tensor], path: Path) -> None:
     """Write beside and rename, so that a kill leaves the old file or the new one."""
     beside = path.with_suffix(".writing")
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, beside)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, beside)
+    except SafetensorError as error:
+        beside.unlink(missing_ok=True)
+        code = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(code[1]) if code else errno.EIO, str(error), str(path)) from error
     beside.replace(path)

@@ -52,7 +52,7 @@ class Statistical:
         found = prose.verdict(evidence, reading)
         text = prose.sentence(found, evidence, compact)
         cited = tuple(record.id for record in _telling(evidence.top))
-        return Explanation(found, text, compact, cited, self.name, induction.full_rule(reading))
+        return Explanation(found, text, compact, cited, self.name, induction.full_rule(reading, compact))
 
     def drain(self) -> tuple[LlmCall, ...]:
         """No language model, no calls."""

@@ -6,8 +6,7 @@ dense, positional, unexplained, single token, token set, n-gram, context.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from agents.mind import Evidence
 from agents.statistical.induction import Reading, full_rule
@@ -61,15 +60,9 @@ def verdict(evidence: Evidence, reading: Reading) -> Verdict:
 def explained(reading: Reading, features: Iterable[str] | None = None) -> float:
     """Share of the variance of the checking pages that a full rule over the features explains; at least 0."""
     kept = set(features) if features is not None else {column.feature for column in reading.columns}
-    columns = tuple(column for column in reading.columns if column.feature in kept)
-    rule = full_rule(Reading(reading.measured, reading.fitting, columns))
-    predicted = np.full_like(reading.measured, rule.base)
-    for clause in rule.clauses:
-        column = next(column for column in columns if column.feature == clause.feature)
-        predicted += column.spread(np.array([clause.levels.get(value, 0.0) for value in column.listed]))
-    measured = reading.measured[reading.checking]
-    left = np.square(measured - predicted[reading.checking]).mean()
-    return max(0.0, 1.0 - float(left) / max(float(measured.var()), 1e-12))
+    part = replace(reading, columns=tuple(column for column in reading.columns if column.feature in kept))
+    left = part.error(part.measured - part.predicted(full_rule(part, rounds=2)))
+    return max(0.0, 1.0 - left / max(float(part.measured[part.checking].var()), 1e-12))
 
 
 def sentence(found: Verdict, evidence: Evidence, rule: Rule) -> str:

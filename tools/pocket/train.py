@@ -17,6 +17,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from tools.pocket.text import sources
+from tools.pocket.card import card
+from tools.pocket.text import PACKAGE_LIMIT, sources
 
 HERE = Path(__file__).parent / "weights"
 BUILD = Path("build/pocket")
@@ -55,6 +57,7 @@ class Text:
     held_out: list[np.ndarray]
     held_out_bytes: int
     train_bytes: int
+    files: int
 
 
 def prepare() -> tuple[Tokenizer, Text]:
@@ -72,7 +75,7 @@ def prepare() -> tuple[Tokenizer, Text]:
         else:
             stream += [np.zeros(1, np.uint16), ids]
             train_bytes += size
-    text = Text(np.concatenate(stream), held, held_bytes, train_bytes)
+    text = Text(np.concatenate(stream), held, held_bytes, train_bytes, len(kept))
     print(f"{len(kept)} files, {train_bytes / 1e6:.1f} MB, {len(text.train) / 1e6:.1f} M training tokens", flush=True)
     return tokenizer, text
 
@@ -222,6 +225,28 @@ def write(model: GPT2LMHeadModel, tokenizer: Tokenizer) -> None:
     fast.save_pretrained(HERE)
 
 
+def _figures(model: GPT2LMHeadModel, text: Text, plan: Plan, read: int, device: str) -> dict[str, Any]:
+    return {
+        "layers": DEEP,
+        "width": WIDTH,
+        "neurons": NEURONS,
+        "heads": HEADS,
+        "context": CONTEXT,
+        "vocabulary": VOCABULARY,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "files": text.files,
+        "package_limit": PACKAGE_LIMIT,
+        "training_tokens_available": len(text.train),
+        "training_bytes": text.train_bytes,
+        "tokens_read": read,
+        "processor_minutes": plan.minutes,
+        "device": device,
+        "held_out_files": len(text.held_out),
+        "held_out_bytes": text.held_out_bytes,
+        "bits_per_byte": round(bits_per_byte(model, text, device), 4),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the bundled subject and write tools/pocket/weights.")
     parser.add_argument("--minutes", type=float, default=100, help="processor minutes (on CUDA: of the one feeding it)")
@@ -234,17 +259,9 @@ def main() -> None:
     plan = Plan(arguments.minutes, batch=arguments.batch)
     model, read = train(text, plan, device)
     write(model, tokenizer)
-    figures = {
-        "training_tokens_available": len(text.train),
-        "training_bytes": text.train_bytes,
-        "tokens_read": read,
-        "processor_minutes": plan.minutes,
-        "held_out_files": len(text.held_out),
-        "held_out_bytes": text.held_out_bytes,
-        "bits_per_byte": round(bits_per_byte(model, text, device), 4),
-        "parameters": sum(p.numel() for p in model.parameters()),
-    }
+    figures = _figures(model, text, plan, read, device)
     (HERE / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (HERE / "README.md").write_text(card(figures), encoding="utf-8")
     print(json.dumps(figures))
 
 

@@ -1,0 +1,67 @@
+"""The README says what is true: its drawing is the graph, its flags exist, its snippets run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_drawing_is_the_graph() -> None:
+    from graphs.inquiry import build
+
+    assert blocks("mermaid") == [build().compile().get_graph().draw_mermaid(with_styles=False)]
+
+
+def test_every_command_parses() -> None:
+    from graphs.settings import parser
+
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    commands = [line for line in lines if "graphs.interpret" in line]
+    assert len(commands) >= 4
+    for line in commands:
+        words = shlex.split(line)
+        arguments = parser().parse_args(words[words.index("graphs.interpret") + 1 :])
+        assert arguments.layer >= 0
+
+
+def test_every_flag_in_the_table_exists() -> None:
+    from graphs.settings import parser
+
+    known = parser().format_help()
+    flags = set(re.findall(r"`(--[a-z-]+)`", README)) - {"--help"}
+    assert flags
+    assert {flag for flag in flags if flag not in known} == set()
+
+
+def test_every_dependency_has_its_row() -> None:
+    import tomllib
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    table = README.split("## Dependencies", 1)[1]
+    names = [re.split(r"[<>=~ ]", line)[0] for line in declared]
+    assert [name for name in names if name not in table] == []
+
+
+def test_the_python_snippet_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (snippet,) = blocks("python")
+    monkeypatch.chdir(tmp_path)
+    quick = snippet.replace("max_iterations=3", "max_iterations=1, survey_tokens=20_000, max_forward_passes=300")
+    exec(compile(quick, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) >= 11
+
+
+def test_every_linked_file_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
