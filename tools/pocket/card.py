@@ -25,11 +25,15 @@ worth reading; what it says is not.
 | compute | {minutes:.0f} processor minutes on {device}, no accelerator needed |
 | **held-out bits per byte** | **{bits:.3f}** (rows of BOS and 255 tokens, no overlap) |
 
+After the main training, parts that had switched themselves off (an attention or MLP whose norm gain had fallen below
+0.05, so that all its neurons were constant) were restarted in a way that leaves the model's output as it was, and
+everything but the norm gains was trained on for the last {revival_minutes:.0f} of those minutes.
+
 Held-out files come from the same packages as the training files, so the figure says how well pocket knows this kind of
 text, not how well it generalises to other code. A file that shares fewer than half of its longer lines with another is
 kept, so short shared passages (licence headers, import blocks) do stand on both sides.
 
-Rebuild it with `python -m tools.pocket.train --minutes {minutes:.0f}` from the repository's root. The text is what the
+Rebuild it with `python -m tools.pocket.train --minutes {main_minutes:.0f}` from the repository's root. The text is what the
 installation holds, so another set of versions gives a slightly different model.
 """
 
@@ -45,4 +49,5 @@ def card(figures: dict[str, Any]) -> str:
         passes=figures["tokens_read"] / figures["training_tokens_available"],
         minutes=figures["processor_minutes"],
         bits=figures["bits_per_byte"],
+        revival_minutes=figures["processor_minutes"] - figures["main_minutes"],
     )

@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class Plan:
     other_rate: float = 8e-3
     shallow_share: float = 0.4
     decay_share: float = 0.4
+    revival_minutes: float = 12
+    revival_rate: float = 2.5e-3
     seed: int = 0
 
 
@@ -137,14 +140,15 @@ def loss_of(model: GPT2LMHeadModel, rows: torch.Tensor, reduction: str = "mean")
     return F.cross_entropy(logits.float().flatten(0, 1), rows[:, 1:].flatten(), reduction=reduction)
 
 
-def optimisers(model: GPT2LMHeadModel, plan: Plan) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices, AdamW for embeddings, biases and norms."""
-    matrices = [p for p in model.transformer.h.parameters() if p.ndim == 2]
-    chosen = set(map(id, matrices))
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+def optimisers(model: GPT2LMHeadModel, matrix_rate: float, other_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, AdamW for embeddings, biases and norms; what needs no gradient stays as it is."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    inside = set(map(id, model.transformer.h.parameters()))
+    matrices = [p for p in trained if p.ndim == 2 and id(p) in inside]
+    rest = [p for p in trained if p.ndim != 2 or id(p) not in inside]
     return [
-        torch.optim.Muon(matrices, lr=plan.matrix_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+        torch.optim.Muon(matrices, lr=matrix_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=other_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
     ]
 
 
@@ -152,34 +156,92 @@ def train(text: Text, plan: Plan, device: str) -> tuple[GPT2LMHeadModel, int]:
     """Train by the plan; returns the deep model and the number of tokens read."""
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
+    rows = _rows(text.train, plan.batch, rng)
     model = _placed(GPT2LMHeadModel(config(SHALLOW)), device)
-    steppers = optimisers(model, plan)
-    began, spent, step, read, smooth, last_saved = time.process_time(), 0.0, 0, 0, 0.0, time.monotonic()
-    offsets = _offsets(rng, len(text.train))
-    while (share := spent / (60 * plan.minutes)) < 1:
-        if len(model.transformer.h) == SHALLOW and share >= plan.shallow_share:
-            model = _placed(stack(model), device)
-            steppers = optimisers(model, plan)
-        rows = np.zeros((plan.batch, CONTEXT + 1), np.int64)
-        for row in rows:
-            at = next(offsets)
-            row[1:] = text.train[at : at + CONTEXT]
-        loss = loss_of(model, torch.from_numpy(rows).to(device))
+    shallow = plan.shallow_share * plan.minutes
+    rate, other = plan.matrix_rate, plan.other_rate
+    level = 1.0 / plan.decay_share  # a decay that begins after the shallow part
+    read = fit(model, rows, optimisers(model, rate, other), minutes=shallow, decay=lambda _: 1.0)
+    model = _placed(stack(model), device)
+    rest = plan.minutes - shallow
+    read += fit(
+        model,
+        rows,
+        optimisers(model, rate, other),
+        minutes=rest,
+        decay=lambda share: min(1.0, (1 - share) * rest / plan.minutes * level),
+    )
+    return model, read + revive_and_fit(model, rows, plan)
+
+
+def revive_and_fit(model: GPT2LMHeadModel, rows: Iterator[torch.Tensor], plan: Plan) -> int:
+    """Restart collapsed parts, then train all but the norm gains; returns the number of tokens read."""
+    print(f"restarted {revive(model)}", flush=True)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(".ln_" not in name or not name.endswith("weight"))
+    steppers = optimisers(model, plan.revival_rate, plan.revival_rate / 2)
+    return fit(model, rows, steppers, minutes=plan.revival_minutes, decay=lambda share: min(1.0, 2 * (1 - share)))
+
+
+@torch.no_grad()
+def revive(model: GPT2LMHeadModel, collapsed: float = 0.05) -> list[str]:
+    """Restart attentions and MLPs behind a norm whose mean gain is below `collapsed`; returns which.
+
+    Such a part computes a constant. The constant stays, in the bias of its output; the norm and the input weights begin
+    anew and the output weights at zero, so the model computes what it did.
+    """
+    restarted = []
+    for number, block in enumerate(model.transformer.h):
+        attention, mlp = block.attn, block.mlp
+        if float(block.ln_1.weight.abs().mean()) < collapsed:
+            values = block.ln_1.bias @ attention.c_attn.weight[:, -WIDTH:] + attention.c_attn.bias[-WIDTH:]
+            _restart(block.ln_1, attention.c_attn, attention.c_proj, constant=values)
+            restarted.append(f"{number}.attn")
+        if float(block.ln_2.weight.abs().mean()) < collapsed:
+            values = mlp.act(block.ln_2.bias @ mlp.c_fc.weight + mlp.c_fc.bias)
+            _restart(block.ln_2, mlp.c_fc, mlp.c_proj, constant=values)
+            restarted.append(f"{number}.mlp")
+    return restarted
+
+
+def _restart(norm: Any, into: Any, out: Any, *, constant: torch.Tensor) -> None:
+    out.bias += constant @ out.weight
+    norm.weight.fill_(1.0)
+    norm.bias.zero_()
+    into.weight.normal_(std=1 / WIDTH**0.5)
+    into.bias.zero_()
+    out.weight.zero_()
+
+
+def fit(
+    model: GPT2LMHeadModel,
+    rows: Iterator[torch.Tensor],
+    steppers: list[torch.optim.Optimizer],
+    *,
+    minutes: float,
+    decay: Callable[[float], float],
+) -> int:
+    """Train for so many processor minutes; `decay` turns the share done into the rate's share. Returns tokens read."""
+    peaks = [[group["lr"] for group in stepper.param_groups] for stepper in steppers]
+    began, share, step, read, smooth = time.process_time(), 0.0, 0, 0, 0.0
+    while share < 1:
+        batch = next(rows)
+        loss = loss_of(model, batch.to(model.device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for stepper in steppers:
-            for group in stepper.param_groups:
-                group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, (1 - share) / plan.decay_share)
+        for stepper, rates in zip(steppers, peaks, strict=True):
+            for group, peak in zip(stepper.param_groups, rates, strict=True):
+                group["lr"] = peak * decay(share)
             stepper.step()
             stepper.zero_grad(set_to_none=True)
-        step, read, spent = step + 1, read + plan.batch * CONTEXT, time.process_time() - began
+        step, read = step + 1, read + batch.shape[0] * CONTEXT
+        share = (time.process_time() - began) / (60 * minutes)
         smooth = loss.item() if step == 1 else 0.98 * smooth + 0.02 * loss.item()
         if step % 50 == 0:
-            print(f"{share:6.1%} step {step} loss {smooth:.3f} {read / spent:.0f} tokens/cpu-s", flush=True)
-        if time.monotonic() - last_saved > 300:
+            print(f"{share:6.1%} of {minutes:.0f} minutes, step {step}, loss {smooth:.3f}", flush=True)
+        if step % 500 == 0:
             save_file(_tensors(model), BUILD / "checkpoint.safetensors")
-            last_saved = time.monotonic()
-    return model, read
+    return read
 
 
 def _placed(model: GPT2LMHeadModel, device: str) -> GPT2LMHeadModel:
@@ -187,12 +249,16 @@ def _placed(model: GPT2LMHeadModel, device: str) -> GPT2LMHeadModel:
     return model
 
 
-def _offsets(rng: np.random.Generator, length: int):
-    """Starts of rows: every stretch of the stream once, in random order, shifted anew each time round."""
+def _rows(stream: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:
+    """Batches of BOS and the next CONTEXT tokens: the whole stream in random order, shifted anew each time round."""
     while True:
-        starts = np.arange(rng.integers(CONTEXT), length - CONTEXT, CONTEXT)
+        starts = np.arange(rng.integers(CONTEXT), len(stream) - CONTEXT, CONTEXT)
         rng.shuffle(starts)
-        yield from starts
+        for at in range(0, len(starts) - batch, batch):
+            rows = np.zeros((batch, CONTEXT + 1), np.int64)
+            for row, start in zip(rows, starts[at : at + batch], strict=True):
+                row[1:] = stream[start : start + CONTEXT]
+            yield torch.from_numpy(rows)
 
 
 @torch.no_grad()
@@ -239,7 +305,8 @@ def _figures(model: GPT2LMHeadModel, text: Text, plan: Plan, read: int, device: 
         "training_tokens_available": len(text.train),
         "training_bytes": text.train_bytes,
         "tokens_read": read,
-        "processor_minutes": plan.minutes,
+        "processor_minutes": plan.minutes + plan.revival_minutes,
+        "main_minutes": plan.minutes,
         "device": device,
         "held_out_files": len(text.held_out),
         "held_out_bytes": text.held_out_bytes,
