@@ -1,38 +1,46 @@
 """What measured prompts say about a hypothesis: counts of predictions kept and broken, and the fate that follows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from memory.records import Fate, Hypothesis, Record
 
-ENOUGH = 6  # predictions tested before a fate is given
+ENOUGH, OF_EACH = 6, 3  # predictions tested before a fate is given, and of each side
 SUPPORTED, REFUTED = 0.8, 0.6  # share of predictions kept: at least, and less than
 
 
 def weighed(hypothesis: Hypothesis, records: Iterable[Record], *, firing: float) -> Hypothesis:
     """The hypothesis with its predictions counted over all its records, and its fate.
 
-    A prediction counts when both sides have been tested: firing alone is what any always-on claim would predict.
+    A prediction counts when both sides have been tested: firing alone is what any always-on claim would predict. A
+    claim says that something fires, so a trigger that only rises, below `firing`, breaks it; the reason tells how far
+    each side rose.
     """
-    kept = {True: 0, False: 0}
-    tested = {True: 0, False: 0}
+    peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
         predicted = record.prompt.predicted
         if record.prompt.hypothesis == hypothesis.id and predicted is not None and record.peak is not None:
-            tested[predicted] += 1
-            kept[predicted] += (record.peak >= firing) == predicted
-    hits, total = sum(kept.values()), sum(tested.values())
-    fate, reason = _fate(kept, tested)
+            peaks[predicted].append(record.peak)
+    kept = {side: sum((peak >= firing) == side for peak in found) for side, found in peaks.items()}
+    hits, total = sum(kept.values()), sum(map(len, peaks.values()))
+    fate, reason = _fate(kept, peaks, firing)
     return replace(hypothesis, hits=hits, misses=total - hits, fate=fate, reason=reason)
 
 
-def _fate(kept: dict[bool, int], tested: dict[bool, int]) -> tuple[Fate, str]:
-    if not sum(tested.values()):
+def _fate(kept: Mapping[bool, int], peaks: Mapping[bool, Sequence[float]], firing: float) -> tuple[Fate, str]:
+    if not any(peaks.values()):
         return Fate.UNTESTED, "no prediction was measured"
-    told = f"{kept[True]} of {tested[True]} triggers fired, {kept[False]} of {tested[False]} controls stayed silent"
-    if sum(tested.values()) < ENOUGH or not min(tested.values()):
+    told = (
+        f"{kept[True]} of {len(peaks[True])} triggers fired{_mean(peaks[True])}, "
+        f"{kept[False]} of {len(peaks[False])} controls stayed silent{_mean(peaks[False])}; firing is {firing:.2f}"
+    )
+    if sum(map(len, peaks.values())) < ENOUGH or min(map(len, peaks.values())) < OF_EACH:
         return Fate.PROPOSED, told
-    worst = min(kept[side] / tested[side] for side in (True, False))
+    worst = min(kept[side] / len(peaks[side]) for side in (True, False))
     if worst >= SUPPORTED:
         return Fate.SUPPORTED, told
     return (Fate.REFUTED, told) if worst < REFUTED else (Fate.PROPOSED, told)
+
+
+def _mean(peaks: Sequence[float]) -> str:
+    return f" (mean {sum(peaks) / len(peaks):.2f})" if peaks else ""

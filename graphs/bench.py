@@ -16,7 +16,7 @@ from agents.language import Language
 from agents.mind import Evidence, Mind
 from agents.statistical.mind import Statistical
 from graphs.state import Means
-from memory.recall import MiniLM
+from memory.recall import MiniLM, Thresholds
 from memory.records import Origin, Prompt, Record
 from memory.screening import Screening
 from memory.store import Store
@@ -56,11 +56,14 @@ class Bench:
             self.seconds["model"] = time.monotonic() - started
             survey = take(self.subject, means.corpus, Path(means.home), tokens=means.survey_tokens, progress=progress)
             self.seconds["survey"] = time.monotonic() - started - self.seconds["model"]
+            near = Thresholds(high=means.near_high, mid=means.near_mid, low=means.near_low)
+            self.screening = Screening(
+                self.store, _encoder(), tokens=lambda text: len(self.subject.encode(text)), thresholds=near
+            )
         except BaseException:
             self.store.close()
             raise
         self.pages = Pages(self.subject, survey, self.target)
-        self.screening = Screening(self.store, _encoder(), tokens=lambda text: len(self.subject.encode(text)))
         _open[means] = self
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs import tracing
+from graphs import statistics, tracing
 from graphs.settings import choose_corpus, choose_mind, choose_model, home, means, ollama_url, parser
 
 if TYPE_CHECKING:
@@ -116,9 +116,12 @@ def _watcher(screen: "Screen", session: "Session") -> Any:
             screen.best(update["best"], update["best"] / highest if highest > 0 else None)
         if node in ("hypothesis", "experiment"):
             screen.hypotheses(session.bench.store.hypotheses(session.run_id))
+        rounds = update.get("visits", {}).get("experiment", 0)
+        if node == "explainer" or (node == "experiment" and rounds % statistics.EVERY == 0):
+            screen.note(statistics.line(session.bench.store, session.run_id, seconds=update["seconds"]))
         screen.budget(
             {
-                "rounds": (update.get("visits", {}).get("experiment", 0), session.means.max_iterations),
+                "rounds": (rounds, session.means.max_iterations),
                 "passes": (update.get("passes", 0), session.means.max_forward_passes),
             }
         )

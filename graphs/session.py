@@ -128,7 +128,7 @@ def resumable(home: Path, run_id: str) -> Means:
     """The means of a stored run; a finished one needs no language model. Raises UnknownRun for an unknown name."""
     with Store.open(home / STORE) as store:
         run = store.run(run_id)
-    settings = run.settings | ({"llm": None} if run.state == FINISHED else {})
+    settings: dict[str, Any] = run.settings | ({"llm": None} if run.state == FINISHED else {})
     settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}
     return Means(**settings)
 

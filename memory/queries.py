@@ -149,10 +149,14 @@ class Queries(ABC):
         """All exchanges with language models, in order."""
         return self._nouns(LlmCall, "llm_calls", run_id)
 
-    def texts(self, run_id: str) -> dict[str, str]:
-        """The text behind every key of `peaks`."""
-        sql = "SELECT text_key, text FROM records WHERE run_id = ? AND peak IS NOT NULL ORDER BY id"
-        return dict(self._fetch(sql, [run_id]))
+    def texts(self, run_id: str, *, origins: Collection[Origin] | None = None) -> dict[str, str]:
+        """The text behind every key of `peaks`, of some origins only when they are given."""
+        sql = (
+            "SELECT text_key, text FROM records WHERE run_id = $run AND peak IS NOT NULL"
+            " AND ($origins IS NULL OR list_contains($origins::VARCHAR[], origin)) ORDER BY id"
+        )
+        chosen = None if origins is None else [origin.value for origin in origins]
+        return dict(self._fetch(sql, {"run": run_id, "origins": chosen}))
 
     def seen(self, run_id: str) -> set[str]:
         """The keys of all texts a run tried to measure, failed ones too."""

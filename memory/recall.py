@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from memory.records import text_key
+from memory.records import Origin, text_key
 from memory.standing import Bucket
 
 if TYPE_CHECKING:
@@ -111,7 +111,16 @@ class Neighbour:
 class Recall:
     """The prompts a run has tried, by meaning. One thread at a time."""
 
-    def __init__(self, encoder: Encoder, store: Store, *, run_id: str, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        store: Store,
+        *,
+        run_id: str,
+        thresholds: Thresholds | None = None,
+        origins: Collection[Origin] | None = None,
+    ) -> None:
+        """Starts with the texts a run has measured, of some origins only when they are given."""
         import faiss
 
         self._encoder = encoder
@@ -120,7 +129,7 @@ class Recall:
         self._keys: set[str] = set()
         self._texts: list[str] = []  # by their number in the index
         self._index: Any = faiss.IndexFlatIP(WIDTH)
-        self.add(list(store.texts(run_id).values()))
+        self.add(list(store.texts(run_id, origins=origins).values()))
 
     def __len__(self) -> int:
         return len(self._texts)

@@ -220,6 +220,7 @@ def _columns(tokens: Sequence[str]) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def _step(count: int) -> str:
     for low, high in pairwise((0, 1, 2, 3, 4, 6, 9, 13, 20, 40, 80, 160)):
         if low <= count < high:

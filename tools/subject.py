@@ -227,9 +227,10 @@ def load(name: str, folder: str | Path | None = None, device: str = "cpu") -> Su
     where = str(folder or name)
     _require_device(device)
     try:
-        model, loaded = AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             where, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
+        model, loaded = found
         tokenizer = AutoTokenizer.from_pretrained(where)
         _require_whole(loaded["missing_keys"], tokenizer)
         model.to(device)  # the bridge leaves a ready model where it is

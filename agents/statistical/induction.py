@@ -27,6 +27,7 @@ CHECKING = 4  # one page in so many
 SMALLEST_GAIN = 1e-4  # of all squared error: less is not worth a value
 AGREEMENT = 1.0  # standard errors by which the checking pages agree with a value
 NOTHING = 0.01  # of the largest level
+WORTH = 1e-5  # of the checked variance: a table that removes less is not worth listing
 FEWEST_SILENT = 200  # tokens that a base is fitted to
 REFITS = 6
 USUAL_SHRINKAGE = 3.0  # pseudo-counts of silence
@@ -48,6 +49,7 @@ class Column:
     feature: str
     listed: tuple[str, ...]
     codes: NDArray[np.int64]
+    fitted: Numbers  # how often each listed value occurs among the fitting tokens
 
     def counts(self, part: slice) -> Numbers:
         """How often each listed value occurs in a part of the tokens."""
@@ -55,7 +57,8 @@ class Column:
 
     def sums(self, residual: Numbers, part: slice) -> Numbers:
         """Per listed value the sum of residuals over a part of the tokens."""
-        return np.bincount(self.codes[part], weights=residual[part], minlength=len(self.listed) + 1)[:-1]
+        summed = np.bincount(self.codes[part], weights=residual[part], minlength=len(self.listed) + 1)
+        return summed[:-1].astype(float)
 
     def spread(self, levels: Numbers) -> Numbers:
         """Each token's amount for levels per listed value."""
@@ -111,11 +114,12 @@ def _column(feature: str, pages: Sequence[Page], fitted: int) -> Column:
     told = [value for page in pages for value in rules.values(feature, page.tokens)]
     numbering: dict[str, int] = {}
     raw = np.array([numbering.setdefault(value, len(numbering)) for value in told], dtype=np.int64)
-    kept = np.flatnonzero(np.bincount(raw[:fitted], minlength=len(numbering)) >= RAREST)
+    counts = np.bincount(raw[:fitted], minlength=len(numbering))
+    kept = np.flatnonzero(counts >= RAREST)
     renumber = np.full(len(numbering), len(kept))
     renumber[kept] = np.arange(len(kept))
     names = list(numbering)
-    return Column(feature, tuple(names[n] for n in kept), renumber[raw])
+    return Column(feature, tuple(names[n] for n in kept), renumber[raw], counts[kept].astype(float))
 
 
 def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -> Rule:
@@ -124,6 +128,7 @@ def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -
     found = {clause.feature: clause.levels for clause in start.clauses}
     levels = {f: np.array([of.get(v, 0.0) for v in reading.column(f).listed]) for f, of in found.items()}
     residual = reading.measured - reading.predicted(start)
+    worth = WORTH * float(reading.measured[reading.checking].var())
     for turn in range(rounds):
         for column in reading.columns:
             feature = column.feature
@@ -132,7 +137,7 @@ def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -
             without = residual + column.spread(levels[feature]) if feature in levels else residual
             table = _shrunk(reading, column, without)
             better = without - column.spread(table)
-            if reading.error(better) < reading.error(residual):
+            if reading.error(better) < reading.error(residual) - worth:
                 levels[feature], residual = table, better
     clauses = [_clause(feature, reading.column(feature).listed, table) for feature, table in levels.items()]
     return Rule(start.base, tuple(clause for clause in clauses if clause.levels))
@@ -140,7 +145,7 @@ def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -
 
 def _shrunk(reading: Reading, column: Column, residual: Numbers) -> Numbers:
     """The column's levels, with the shrinkage that leaves least squared error on the checking pages."""
-    sums, counts = column.sums(residual, reading.fitting), column.counts(reading.fitting)
+    sums, counts = column.sums(residual, reading.fitting), column.fitted
     checked, occurring = column.sums(residual, reading.checking), column.counts(reading.checking)
     tables = [sums / (counts + shrinkage) for shrinkage in SHRINKAGES]
     return min(tables, key=lambda table: float((table * table * occurring - 2 * table * checked).sum()))
@@ -205,7 +210,7 @@ class Fit:
         for feature, codes in chosen.items():
             column, kept = self._reading.column(feature), sorted(codes)
             known = self._levels.get(feature, np.zeros(len(column.listed)))
-            counts, found = column.counts(part)[kept], np.zeros(len(column.listed))
+            counts, found = column.fitted[kept], np.zeros(len(column.listed))
             found[kept] = (column.sums(self.residual, part)[kept] + counts * known[kept]) / (counts + shrinkage)
             self._levels[feature], self.residual = found, self.residual - column.spread(found - known)
 
@@ -234,7 +239,7 @@ def _best_value(
     for column in reading.columns:
         if not column.listed or (len(chosen) >= COMPACT_FEATURES and column.feature not in chosen):
             continue
-        counts = column.counts(reading.fitting)
+        counts = column.fitted
         others = np.maximum(tokens - counts, 0.5)  # a value of every token stands out from nothing
         excess = column.sums(residual, reading.fitting) - counts * mean
         gains = excess**2 / (counts + USUAL_SHRINKAGE) * (tokens / others) * (counts < tokens)

@@ -45,14 +45,13 @@ class Statistical:
         """A typed verdict, prose and a rule in its compact and full forms."""
         del seed
         if prose.is_dead(evidence) or not evidence.pages:
-            text = prose.sentence(Verdict.DEAD, evidence, Rule(0.0))
-            return Explanation(Verdict.DEAD, text, Rule(evidence.distribution.mean))
+            return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
         reading = _reading(evidence.pages)
         compact = induction.compact_rule(reading)
-        found = prose.verdict(evidence, reading)
-        text = prose.sentence(found, evidence, compact)
+        found = prose.verdict(evidence, reading, compact)
+        text = prose.sentence(found, evidence, compact, reading)
         cited = tuple(record.id for record in _telling(evidence.top))
-        return Explanation(found, text, compact, cited, self.name, induction.full_rule(reading, compact))
+        return Explanation(found, text, prose.worded(compact), cited, self.name, induction.full_rule(reading, compact))
 
     def drain(self) -> tuple[LlmCall, ...]:
         """No language model, no calls."""

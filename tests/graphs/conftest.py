@@ -1,11 +1,13 @@
 """What whole inquiries run on, made once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.graphs.small_runs import run, small_means, write_corpus
-from tests.tiny_models import write_gpt2, write_llama
+from graphs.interpret import main
+from tests.graphs.small_runs import Command, Refused, run, small_means, unprintable, write_corpus
+from tests.tiny_models import PAIR, write_gpt2, write_llama
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,35 @@ def warm(gpt2_folder: Path, corpus_folder: Path, home: Path) -> None:
     """Everything that is loaded once is loaded: what is forked from here on begins at once."""
     with run(small_means(gpt2_folder, corpus_folder, home)):
         pass
+
+
+@pytest.fixture
+def command(gpt2_folder: Path, corpus_folder: Path, home: Path) -> Command:
+    """The words of a good command, with some of them replaced; None leaves a flag out."""
+
+    def words(**changed: Any) -> list[str]:
+        good: dict[str, Any] = {
+            "layer": 0, "neuron": PAIR, "model": gpt2_folder, "corpus": corpus_folder, "home": home,
+            "survey_tokens": 6000, "max_iterations": 2, "max_forward_passes": 300, "llm": "built-in",
+        }  # fmt: skip
+        flags = {name: value for name, value in (good | changed).items() if value is not None}
+        return [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+
+    return words
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str]) -> Refused:
+    """Run a command that must end with status 2 and say one line, which is returned."""
+
+    def run(words: list[str]) -> str:
+        status = main(words)
+        shown = capfd.readouterr()
+        assert "Traceback" not in shown.out + shown.err
+        lines = shown.err.splitlines()
+        assert (status, len(lines)) == (2, 1), shown.err
+        assert not unprintable(lines[0])
+        assert len(lines[0]) < 500
+        return lines[0]
+
+    return run

@@ -1,7 +1,8 @@
 """Whole inquiries that take a second: tiny models over a small corpus, with small budgets."""
 
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ NODES = (
     "sae_optimizer",
     "explainer",
 )
+Command = Callable[..., list[str]]
+Refused = Callable[[list[str]], str]
+
 CLOCKS = ("seconds", "timings", "run_id", "started")  # what two equal runs may differ in
 
 
@@ -49,7 +53,7 @@ def small_means(model: Path, corpus: Path, home: Path, **changed: Any) -> Means:
         "survey_tokens": 6000,
         "max_iterations": 3,
         "prompts_a_round": 8,
-        "max_forward_passes": 900,
+        "max_forward_passes": 400,
     }
     return Means(model=str(model), corpus=str(corpus), home=str(home), **(small | changed))
 
@@ -84,3 +88,8 @@ def remains(store: Store, run_id: str) -> dict[str, Any]:
 def nodes(steps: list[Step]) -> list[str]:
     """The nodes of steps, in order."""
     return [step.node for step in steps]
+
+
+def unprintable(text: str) -> str:
+    """Characters that would do something to a terminal."""
+    return "".join(re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", text))

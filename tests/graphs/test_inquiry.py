@@ -61,10 +61,11 @@ def test_a_run_ends_with_a_verdict_an_explanation_and_scores_beside_their_floors
     assert explanation.text
     assert finished.findings.run.state == "finished"
     assert len(finished.findings.scores) == 3
+    assert finished.findings.headline is not None
+    assert finished.findings.headline.value is not None
     for score in finished.findings.scores:
-        assert score.value is not None, score.reason
-        assert score.floor is not None
-        assert score.floor_name
+        assert (score.value is None) == bool(score.reason)
+        assert (score.value is None) == (score.floor is None) == (not score.floor_name)
     ids = {record.id for record in finished.records}
     assert set(explanation.evidence) <= ids
 
@@ -192,7 +193,7 @@ def test_a_text_longer_than_the_context_is_measured_and_said_to_be_cut(
 
 
 def test_a_survey_serves_the_next_neuron(gpt2_folder: Path, corpus_folder: Path, tmp_path: Path) -> None:
-    reads: list[int] = []
+    reads: list[float] = []
     for neuron in (PAIR, 9):
         means = small_means(gpt2_folder, corpus_folder, tmp_path, neuron=neuron)
         with Session(means, progress=lambda done, total: reads.append(done / total)):
@@ -213,9 +214,11 @@ class Silly(Statistical):
         return Decision(self.node, "because") if self.node else super().route(view, legal, seed)
 
     def hypothesise(self, evidence: Evidence, wanted: int, seed: int) -> list[Hypothesis]:
+        del evidence, wanted, seed
         return [Hypothesis("h-1", "Always the same.", fate=Fate.PROPOSED)] if self.texts else []
 
     def propose(self, evidence: Evidence, wanted: int, rejected: Sequence[Candidate], seed: int) -> list[Prompt]:
+        del evidence, wanted, seed
         self.told.append(rejected)
         return [Prompt(text, Origin.HYPOTHESIS) for text in self.texts]
 
@@ -279,3 +282,16 @@ def test_a_run_without_progress_explores_at_random_and_says_so(
     assert all(step.update["since_progress"] == 0 for step in stuck)
     assert counts["generated_by"]["random"] == means.prompts_a_round * len(stuck) > 0
     assert counts["accepted_by"]["random"] > 0
+
+
+def test_how_near_is_too_near_can_be_set(gpt2_folder: Path, corpus_folder: Path, home: Path) -> None:
+    rejected = {}
+    for near in (0.3, None):
+        means = small_means(
+            gpt2_folder, corpus_folder, home, stagnation=1, min_improvement=1e9, max_iterations=4, near_mid=near,
+            max_forward_passes=1500,
+        )  # fmt: skip
+        _, counts, _ = searched(means, Statistical())
+        assert counts["generated_by"]["random"] > 0
+        rejected[near] = counts["rejected_by"].get("near-mediocre", 0)
+    assert rejected[0.3] > rejected[None] == 0

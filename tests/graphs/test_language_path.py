@@ -1,6 +1,8 @@
 """A whole inquiry with a language model behind real HTTP: whatever it does, the run ends, and every call is named."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ AGENTS = {"supervisor", "hypothesis", "prompt_generator", "rewriter", "explainer
 
 @pytest.fixture(scope="module")
 def means(gpt2_folder: Path, corpus_folder: Path, home: Path) -> Means:
-    return small_means(gpt2_folder, corpus_folder, home, llm_timeout=5.0, max_llm_calls=40)
+    return small_means(gpt2_folder, corpus_folder, home, llm_timeout=5.0, max_llm_calls=25, max_forward_passes=250)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def inquired(means: Means, stub: OllamaStub | None = None, **changed: Any) -> tu
     """What a run leaves, and its calls."""
     if stub is not None:
         changed |= {"llm": "ollama:llama3.2", "ollama_url": stub.url}
-    with Session(Means(**(vars(means) | changed))) as session:
+    with Session(replace(means, **changed)) as session:
         findings = session.run_search()
         assert findings.verdict
         assert findings.counts.balanced
@@ -51,8 +53,10 @@ def questions(stub: OllamaStub) -> str:
 
 
 def test_a_language_model_does_every_job(means: Means, corpus_folder: Path) -> None:
-    with OllamaStub(answer=varied) as stub:
-        left, calls = inquired(means, stub, notes="The analyst suspects fruit.")
+    with OllamaStub(answer=Varied()) as stub:
+        left, calls = inquired(
+            means, stub, notes="The analyst suspects fruit.", max_llm_calls=60, max_forward_passes=900
+        )
     assert {call.agent for call in calls} == AGENTS
     assert {call.status for call in calls} <= {"ok", "unusable"}
     assert len(stub.chats) == len(calls)
@@ -69,13 +73,10 @@ def test_a_language_model_does_every_job(means: Means, corpus_folder: Path) -> N
     ("behaviour", "status"),
     [
         ("malformed", "malformed"),
-        ("wrong-keys", "malformed"),
         ("refusal", "refused"),
-        ("empty", "empty"),
         ("500", "http-500"),
         ("404", "http-404"),
         ("cut", "cut-stream"),
-        ("html", "protocol"),
     ],
 )
 def test_whatever_fails_is_named_and_the_built_in_mind_does_the_job(
@@ -89,14 +90,14 @@ def test_whatever_fails_is_named_and_the_built_in_mind_does_the_job(
     assert left == built_in
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "drip-bytes", "drip-tokens"])
+@pytest.mark.parametrize("behaviour", ["hang", "drip-tokens"])
 def test_a_server_that_hangs_costs_its_timeouts_and_nothing_else(
     means: Means, built_in: dict[str, Any], behaviour: str
 ) -> None:
     with OllamaStub() as stub:
         stub.behaviour = behaviour
-        left, calls = inquired(means, stub, llm_timeout=0.2, max_llm_calls=4)
-    assert [call.status for call in calls] == ["timeout"] * 4
+        left, calls = inquired(means, stub, llm_timeout=0.2, max_llm_calls=3)
+    assert [call.status for call in calls] == ["timeout"] * 3
     assert left == built_in
 
 
@@ -137,7 +138,7 @@ def test_the_budget_of_calls_is_kept_across_a_resume(means: Means) -> None:
             raise KeyboardInterrupt
 
     with OllamaStub() as stub:
-        limited = Means(**(vars(with_stub(means, stub)) | {"max_llm_calls": 7}))
+        limited = replace(with_stub(means, stub), max_llm_calls=7)
         with Session(limited) as session, pytest.raises(KeyboardInterrupt):
             session.run_search(watch=stop)
         asked = len(stub.chats)
@@ -148,13 +149,15 @@ def test_the_budget_of_calls_is_kept_across_a_resume(means: Means) -> None:
 
 
 def test_the_generator_repeats_why_texts_were_rejected(means: Means) -> None:
-    with OllamaStub(answer=echo) as stub:
+    with OllamaStub(answer=Varied(text="The same text.")) as stub:
         inquired(means, stub)
     asked = [chat["messages"][0]["content"] for chat in stub.chats if "<rejected>" in chat["messages"][0]["content"]]
     assert any('"reason": "duplicate"' in question and "The same text." in question for question in asked)
 
 
 def test_no_answer_can_break_the_store_or_the_screen(means: Means) -> None:
+    varied = Varied()
+
     def hostile(body: Body) -> str:
         return json.dumps(dressed(json.loads(varied(body)))) + "\x00\x1b[2J"
 
@@ -166,7 +169,7 @@ def test_no_answer_can_break_the_store_or_the_screen(means: Means) -> None:
         return f"{value} \x00\x1b[31m\u202e{INJECTION}" if isinstance(value, str) and " " in value else value
 
     with OllamaStub(answer=hostile) as stub:
-        left, calls = inquired(means, stub)
+        left, calls = inquired(means, stub, max_llm_calls=60, max_forward_passes=900)
     assert {call.agent for call in calls} == AGENTS
     said = left["explanation"].text + "".join(claim.statement for claim in left["hypotheses"])
     assert "An answer about" in said
@@ -207,20 +210,22 @@ def test_calls_of_a_step_are_kept_with_the_step(means: Means) -> None:
 
 
 def with_stub(means: Means, stub: OllamaStub) -> Means:
-    return Means(**(vars(means) | {"llm": "ollama:llama3.2", "ollama_url": stub.url}))
+    return replace(means, llm="ollama:llama3.2", ollama_url=stub.url)
 
 
-def varied(body: Body) -> str:
-    """The smallest answers, and a supervisor that has texts pruned as soon as it may."""
-    answer = example(body["format"])
-    if "node" in answer and "prune_augment" in body["format"]["properties"]["node"]["enum"]:
-        answer["node"] = "prune_augment"
-    return json.dumps(answer)
+class Varied:
+    """The smallest answers, but a supervisor that gives every node its turn, the search last: it spends the budget."""
 
+    def __init__(self, *, text: str = "") -> None:
+        self.text = text
+        self.turns: Counter[str] = Counter()
 
-def echo(body: Body) -> str:
-    """Always the same text to measure; the smallest answer to anything else."""
-    answer = example(body["format"])
-    if "prompts" in answer:
-        answer["prompts"] = [{"text": "The same text.", "hypothesis": "", "prediction": "unknown"}]
-    return json.dumps(answer)
+    def __call__(self, body: Body) -> str:
+        answer = example(body["format"])
+        if "node" in answer:
+            legal = body["format"]["properties"]["node"]["enum"]
+            answer["node"] = min(legal, key=lambda node: (node in ("sae_optimizer", "explainer"), self.turns[node]))
+            self.turns[answer["node"]] += 1
+        if "prompts" in answer and self.text:
+            answer["prompts"] = [{"text": self.text, "hypothesis": "", "prediction": "unknown"}]
+        return json.dumps(answer)

@@ -1,4 +1,4 @@
-"""Which model a run studies when nobody or somebody says so, with a hub that answers, refuses, hangs or is not there."""
+"""Which model a run studies when nobody or somebody says so, with a hub that answers, refuses or hangs."""
 
 import os
 import time

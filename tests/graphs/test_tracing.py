@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,18 +17,26 @@ WORDS = ["--layer=0", f"--neuron={PAIR}", "--survey-tokens=6000", "--max-iterati
 @pytest.fixture
 def langsmith(monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
     """A server that speaks as much of LangSmith's protocol as a run needs; nothing of it is kept for other tests."""
-    from langsmith import run_trees, utils
+    from langsmith import run_trees
 
     for name in (*tracing.SWITCHES, *tracing.KEYS):
         monkeypatch.delenv(name, raising=False)
     with server(202) as visits:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", visits.url)
         monkeypatch.setattr(run_trees, "_CLIENT", None)
-        utils.get_env_var.cache_clear()
+        _forget()
         yield visits
         if run_trees._CLIENT is not None:
             run_trees._CLIENT.cleanup()
-    utils.get_env_var.cache_clear()
+    _forget()
+
+
+def _forget() -> None:
+    """LangSmith reads each variable once a process."""
+    from langsmith import utils
+
+    forget: Any = utils.get_env_var
+    forget.cache_clear()
 
 
 @pytest.fixture

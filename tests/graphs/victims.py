@@ -9,7 +9,7 @@ A child says on a pipe what it has acknowledged. Spots are where it kills itself
 
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -69,11 +69,12 @@ def _write(pipe: int, line: str) -> None:
 
 
 def _told(child: int, pipe: int, *, seconds: float | None) -> Testament:
+    executioner = threading.Timer(seconds or 0.0, os.kill, (child, signal.SIGKILL))
     if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+        executioner.start()
     with os.fdopen(pipe) as lines:
         words = [line.split() for line in lines if line.endswith("\n")]
+    executioner.cancel()
     _, status = os.waitpid(child, 0)
     runs = [name for kind, name in words if kind == "run"]
     steps = tuple(int(number) for kind, number in words if kind == "step")

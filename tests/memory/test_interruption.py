@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -45,16 +46,20 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
+def write_for_ever(store: Store) -> None:
+    """Twenty records a step, their ids told by the step's number."""
+    for number in count(store.last_step("r1") + 1):
+        prompts = [Prompt(f"{number} {n}", Origin.RANDOM) for n in range(20)]
+        records = [Record(20 * number + n, number, p, (), (), (), 0.5, 0) for n, p in enumerate(prompts)]
+        store.commit(Step("r1", number, "measure", {}, records=tuple(records)))
+
+
 def test_steps_stay_whole_however_often_they_are_interrupted(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.duckdb") as store:
         store.begin(RUN)
         for attempt in range(25):
             with pytest.raises(KeyboardInterrupt), interrupted_after(0.004 + 0.0007 * attempt):
-                while True:
-                    number = store.last_step("r1") + 1
-                    prompts = [Prompt(f"{number} {n}", Origin.RANDOM) for n in range(20)]
-                    records = [Record(20 * number + n, number, p, (), (), (), 0.5, 0) for n, p in enumerate(prompts)]
-                    store.commit(Step("r1", number, "measure", {}, records=tuple(records)))
+                write_for_ever(store)
         last = store.last_step("r1")
         assert last > 0
         assert [record.id for record in store.records("r1")] == list(range(20, 20 * (last + 1)))

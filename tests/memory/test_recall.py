@@ -120,9 +120,9 @@ def test_a_mediocre_prompt_objects_even_behind_a_nearer_high_one(minilm: MiniLM,
 
 def test_a_prompt_is_as_near_to_itself_as_can_be(minilm: MiniLM, store: Store) -> None:
     recall = Recall(minilm, store, run_id="r1", thresholds=Thresholds(mid=1.0))
-    recall.add(["a b", " a b\n", "a b"])
+    recall.add(["a\nb", "a\r\nb", "a\nb"])
     assert len(recall) == 1
-    assert recall.screen(["a b "], all_in(Bucket.MID))[0] is not None
+    assert recall.screen(["a\rb"], all_in(Bucket.MID))[0] is not None
 
 
 def test_before_the_first_prompt_nothing_is_near(store: Store) -> None:

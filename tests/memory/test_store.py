@@ -165,7 +165,7 @@ def test_counts_come_from_the_rows_and_add_up(store: Store) -> None:
         (Origin.SWAP, None),
     ]
     candidates = tuple(Candidate(1, Prompt(f"c{n}", origin), reason) for n, (origin, reason) in enumerate(fates))
-    new = (measured(1, "a", 1.0), measured(2, " a ", 1.0), measured(3, "b", None))
+    new = (measured(1, "a\n", 1.0), measured(2, "a\r\n", 1.0), measured(3, "b", None))
     store.commit(Step("r1", 1, "search", {}, records=new, candidates=candidates))
     assert store.counts("r1") == {
         "generated": 7,

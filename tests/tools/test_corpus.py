@@ -213,9 +213,9 @@ def test_an_empty_folder_and_a_parquet_file_without_text_are_refused(tiny: Subje
 
 
 def test_a_hub_dataset_that_cannot_be_had_is_one_line_and_quick(tiny: Subject) -> None:
-    import datasets
+    from datasets import config
 
-    assert datasets.config.HF_HUB_OFFLINE
+    assert config.HF_HUB_OFFLINE
     started = time.monotonic()
     with pytest.raises(CorpusError, match="corpus 'hf:nobody/nothing' cannot be had") as refused:
         rows(tiny, "hf:nobody/nothing", 1000)

@@ -32,9 +32,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def all_peaks(subject: Subject, survey: Survey, index: int, *, sign: int = 1) -> np.ndarray:
-    ids = [survey.rows.ids(row) for row in np.flatnonzero(~survey.rows.held_out)]
+    ids = [survey.rows.ids(row) for row in np.flatnonzero(~survey.rows.held_out).tolist()]
     readings = subject.measure_ids(ids, subject.neuron(0, index, sign))
-    return np.sort([reading.peak for reading in readings])[::-1]
+    return np.array(sorted((reading.peak or 0.0 for reading in readings), reverse=True))
 
 
 @pytest.mark.usefixtures("few")

@@ -1,5 +1,6 @@
 """Units whose behaviour is known, over made-up code: pages of tokens with the value a planted unit has at each."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,12 +10,11 @@ from memory.records import Origin, Prompt, Record, Target
 from tools import rules
 from tools.pages import Distribution, Page
 
-NAMES = [f" {name}" for name in "self x value name path key line data result index node item count size text".split()]
+NAMES = [" self", " x", " value", " name", " path", " key", " line", " data", " node", " item", " count", " size"]
 CALLS = [" open", " print", " len", " str", " list", " sorted", " range", " join", " split", " format"]
-NUMBERS = ["0", "1", "2", "10", "42", "100", " 3", " 7", " 255"]
+NUMBERS = [" 0", " 1", " 2", " 10", " 42", " 100", " 3", " 7", " 255"]
 OPERATORS = [" =", " ==", " +", " -", " in", " and", " or", " not", " is"]
 OPENINGS = ["if", "for", "while", "return", "def", "assert", "with", "raise", "yield", "elif"]
-WORDS = " ".join(["the file is not found when path given was empty or it does hold a value"] * 2).split()
 PAGE_TOKENS = 240
 
 Unit = Callable[[Sequence[str], np.random.Generator], np.ndarray]
@@ -44,7 +44,7 @@ def _piece(draw: np.random.Generator) -> list[str]:
     if kind < 0.65:
         return [str(draw.choice(CALLS)), "(", name.strip(), ")"]
     if kind < 0.75:
-        return [' "', *draw.choice(NAMES + [f" {word}" for word in WORDS], 3).tolist(), '"']
+        return [' "', *draw.choice(NAMES, draw.integers(3, 9)).tolist(), '"']
     return [str(draw.choice(NUMBERS if kind < 0.85 else OPERATORS))]
 
 
@@ -93,7 +93,7 @@ UNITS: dict[str, Unit] = {
     "noisy token": _noisy_token,
     "token set": when("token", [" self", " path", " key", " node"]),
     "graded tokens": _graded,
-    "bigram": when("pair", [f".{rules.JOIN}self", f" not{rules.JOIN} key"]),
+    "bigram": when("pair", [f".{rules.JOIN}self", f"({rules.JOIN}key"]),
     "digits": when("class", ["digits"]),
     "line": when("line-opening", ["assert"]),
     "inside": when("inside", ["string \"", "comment"], 2.0),
@@ -104,6 +104,20 @@ UNITS: dict[str, Unit] = {
     "noise": _noise,
     "rare noise": _rare_noise,
 }  # fmt: skip
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The tokens of made-up code, as its tokenizer would find them in a text."""
+    return tuple(re.findall(r"\n *| ?[A-Za-z_]+| ?\d+| ==| ?[^\w\s]| +", text))
+
+
+def measured(unit: str, prompts: Sequence[Prompt], *, first: int = 1000) -> list[Record]:
+    """What an experiment would record of the unit."""
+    draw = np.random.default_rng(0)
+    return [
+        _record(first + n, prompt, split(prompt.text), UNITS[unit](split(prompt.text), draw))
+        for n, prompt in enumerate(prompts)
+    ]
 
 
 def pages(unit: str, *, seed: int, number: int) -> tuple[Page, ...]:
@@ -121,8 +135,8 @@ def evidence(shown: Sequence[Page], *, strongest: int = 20) -> Evidence:
     values = np.concatenate([page.values for page in shown]).astype(float)
     floor = max(0.0, float(np.median(values)))
     ranked = sorted(shown, key=lambda page: -float(page.values.max()))
-    top = tuple(_record(n, page) for n, page in enumerate(ranked[:strongest], 1))
-    bottom = tuple(_record(n, page) for n, page in enumerate(ranked[::-1][:10], strongest + 1))
+    top = tuple(_corpus_record(n, page) for n, page in enumerate(ranked[:strongest], 1))
+    bottom = tuple(_corpus_record(n, page) for n, page in enumerate(ranked[::-1][:10], strongest + 1))
     twentieth = top[-1].peak or 0.0
     spread = Distribution(
         tokens=values.size, mean=float(values.mean()), deviation=float(values.std()), lowest=float(values.min()),
@@ -133,8 +147,12 @@ def evidence(shown: Sequence[Page], *, strongest: int = 20) -> Evidence:
     return Evidence(target, spread, tuple(shown), top, bottom, (), (), ())
 
 
-def _record(number: int, page: Page) -> Record:
-    place = int(page.values.argmax())
+def _corpus_record(number: int, page: Page) -> Record:
     prompt = Prompt("".join(page.tokens), Origin.CORPUS, source=page.source)
-    values = tuple(float(value) for value in page.values)
-    return Record(number, 1, prompt, page.tokens, tuple(range(len(values))), values, values[place], place)
+    return _record(number, prompt, page.tokens, page.values)
+
+
+def _record(number: int, prompt: Prompt, tokens: tuple[str, ...], values: np.ndarray) -> Record:
+    place = int(values.argmax())
+    told = tuple(float(value) for value in values)
+    return Record(number, 1, prompt, tokens, tuple(range(len(told))), told, told[place], place)

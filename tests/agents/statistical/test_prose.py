@@ -1,0 +1,133 @@
+"""The sentences name what was planted, say no more than the levels do, and read as English."""
+
+import re
+
+import pytest
+
+from agents.statistical import induction, phrases, prose
+from agents.statistical.mind import Statistical
+from memory.records import Clause, Rule, Verdict
+from tests.agents.statistical.planted import UNITS, evidence, pages
+from tools.rules import JOIN, START
+
+SAYS = {
+    "single token": "Fires on ‘self’.",
+    "noisy token": "Fires on ‘self’.",
+    "token set": r"Fires on (‘(self|path|key|node)’(, | and |)){4}\.",
+    "graded tokens": "Fires on ‘self’ and ‘x’.",
+    "bigram": "Fires on ‘key’ after ‘(’ and ‘self’ after ‘.’.",
+    "digits": "Fires on numbers.",
+    "line": "Fires in lines that begin with ‘assert’.",
+    "inside": "Fires inside strings or inside comments.",
+    "token but not after": "Fires on ‘·self’ and on ‘self’ after ‘(’.",
+    "position": r"Follows the position in the text, whatever stands there; highest in the first \d+ tokens of .*",
+    "dense": "Active on most tokens, highest on lower-case words.",
+    "dead": "Nothing found moves it: over 19,200 tokens it never rose above -0.100.",
+    "noise": "No feature of the token or of what precedes it predicts its activation on text .*",
+    "rare noise": "No feature of the token or of what precedes it predicts its activation on text .*",
+}
+
+
+@pytest.mark.parametrize("unit", list(UNITS))
+def test_the_sentence_says_what_was_planted(unit: str) -> None:
+    found = Statistical().explain(evidence(pages(unit, seed=4, number=80)), 0)
+    assert found.text == SAYS[unit] or re.fullmatch(SAYS[unit].replace("(’", "[(]’"), found.text)
+
+
+def said(rule: Rule, *, verdict: Verdict = Verdict.CONTEXT, firing: float = 2.0) -> str:
+    """The sentence for a rule as if it were true of some pages."""
+    from dataclasses import replace
+
+    shown = evidence(pages("single token", seed=1, number=12))
+    shown = replace(shown, distribution=replace(shown.distribution, firing=firing))
+    return prose.sentence(verdict, shown, rule, induction.read(shown.pages))
+
+
+def clauses(**levels: dict[str, float]) -> Rule:
+    return Rule(0.0, tuple(Clause(feature.replace("_", "-"), table) for feature, table in levels.items()))
+
+
+def test_many_tokens_are_counted_and_places_add_to_them() -> None:
+    names = {f" {name}": 3.0 for name in ("self", "assert", "x", "key", "node", "path", "item")}
+    rule = clauses(token=names, previous={" if": 1.5, " elif": 1.4}, inside={'string "': -3.0, "string '": -2.5})
+    assert said(rule) == (
+        "Fires on ‘self’, ‘assert’, ‘x’, ‘key’ and 3 more tokens, more strongly after ‘if’ or ‘elif’; "
+        "held down inside strings."
+    )
+
+
+def test_a_place_that_makes_it_fire_by_itself_is_a_cause_and_not_an_addition() -> None:
+    rule = clauses(token={" self": 3.0}, line_opening={"assert": 2.5})
+    assert said(rule) == "Fires on ‘self’ and in lines that begin with ‘assert’."
+    assert said(rule, firing=2.8) == "Fires on ‘self’, more strongly in lines that begin with ‘assert’."
+
+
+def test_what_never_reaches_firing_only_rises() -> None:
+    assert said(clauses(token={" self": 1.0})) == "Rises on ‘self’, which alone does not make it fire."
+
+
+def test_small_levels_are_left_to_the_rule() -> None:
+    assert said(clauses(token={" self": 3.0, " x": 0.5}, previous={"(": -0.4})) == "Fires on ‘self’."
+
+
+def test_a_rule_without_clauses_or_without_raises_is_said_as_such() -> None:
+    assert said(Rule(0.0)) == "Many small influences move it, and none of them stands out."
+    assert said(clauses(inside={"comment": -2.0})) == "Held down inside comments."
+
+
+def test_a_dense_unit_is_told_by_where_it_is_highest_and_lowest() -> None:
+    rule = clauses(token={" self": 1.0, "x": -0.8}, position={"0": -0.9})
+    assert said(rule, verdict=Verdict.DENSE) == (
+        "Active on most tokens, highest on ‘self’, lowest on ‘x’ and at the start of the text."
+    )
+
+
+def test_the_start_of_a_text_is_one_place_however_it_was_found() -> None:
+    rule = Rule(0.0, (Clause("second-previous", {START: 4.0}), Clause("position", {"2": 4.0, "3": 3.5, "4 to 5": 3.0})))
+    expected = "Follows the position in the text, whatever stands there; highest in the first 6 tokens of the text."
+    assert said(rule, verdict=Verdict.POSITIONAL) == expected
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "told"),
+    [
+        ("token", ["\n"], "a line break"),
+        ("token", ["\n\n    ", " ", "\t"], "an empty line with 4 spaces, a space and a tab"),
+        ("class", ["CAPITALS", "closing bracket"], "words in capitals and closing brackets"),
+        ("pair", [f".{JOIN}x", f"({JOIN}x", f"[{JOIN}y"], "‘x’ after ‘.’ or ‘(’ and ‘y’ after ‘[’"),
+        ("pair", [f"{START}{JOIN} y"], "‘y’ after the start of the text"),
+        ("class-pair", [f"digits{JOIN}quote"], "quotation marks after numbers"),
+    ],
+)  # fmt: skip
+def test_what_the_token_is(feature: str, values: list[str], told: str) -> None:
+    levels = {value: 1.0 - n / 10 for n, value in enumerate(values)}
+    assert phrases.tokens(feature, levels, phrases.quoted) == told
+    assert phrases.place(feature, levels, phrases.quoted) == ""
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "told"),
+    [
+        ("previous", [" if", START], "after the start of the text or ‘if’"),
+        ("previous-word", ["def"], "after the word ‘def’"),
+        ("second-previous", ["."], "two tokens after ‘.’"),
+        ("previous-class", ["digits"], "after numbers"),
+        ("line-opening", [START], "at the start of a line"),
+        ("inside", ["code", "["], "outside brackets, strings and comments or inside square brackets"),
+        ("column", ["1", "2"], "in the first 3 tokens of the line"),
+        ("column", ["40 to 79", "80 to 159"], "at tokens 41 to 160 of the line"),
+        ("position", ["0"], "at the start of the text"),
+        ("position", ["80 to 159", "160 and more"], "from token 81 of the text on"),
+        ("position", ["3"], "at token 4 of the text"),
+        ("indentation", ["8", "4"], "in lines indented by 4 or 8 spaces"),
+    ],
+)
+def test_where_it_stands(feature: str, values: list[str], told: str) -> None:
+    levels = {value: 1.0 - n / 10 for n, value in enumerate(values)}
+    assert phrases.place(feature, levels, phrases.quoted) == told
+    assert phrases.tokens(feature, levels, phrases.quoted) == ""
+
+
+def test_every_clause_says_in_words_what_it_does() -> None:
+    rule = prose.worded(clauses(token={" self": 3.0, "x": -2.0}, inside={"comment": 1.0}))
+    assert [clause.prose for clause in rule.clauses] == ["raised on ‘self’; held down on ‘x’", "raised inside comments"]
