@@ -19,6 +19,9 @@ from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result")
 
+SILENCE = {"timeout", "unreachable"}
+PATIENCE = 3  # exchanges in a row that end in silence before a model is no longer asked
+
 
 class Language:
     """The five jobs by `chat`, with `fallback` behind it. `max_calls` bounds the exchanges; None is no bound.
@@ -34,11 +37,13 @@ class Language:
         self._fallback = fallback
         self._max_calls = max_calls
         self._calls: list[LlmCall] = []
+        self._silent = 0  # exchanges in a row without a sound
 
     @property
     def spent(self) -> bool:
-        """Whether the budget of calls is used up, so that the fallback does everything."""
-        return self._max_calls is not None and self.asked >= self._max_calls
+        """Whether the budget of calls is used up, or the model has fallen silent: the fallback does everything."""
+        used_up = self._max_calls is not None and self.asked >= self._max_calls
+        return used_up or self._silent >= PATIENCE
 
     def route(self, view: View, legal: Sequence[str], seed: int) -> Decision:
         """One of the legal nodes; a single one needs no question."""
@@ -104,6 +109,7 @@ class Language:
             return None
         self.asked += 1
         answer, call = self._chat.ask(prompt, schema, agent=agent, seed=seed)
+        self._silent = self._silent + 1 if call.status in SILENCE else 0
         result = (read(answer) or None) if answer is not None else None
         unusable = answer is not None and result is None
         self._calls.append(replace(call, status="unusable") if unusable else call)

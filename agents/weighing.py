@@ -7,6 +7,7 @@ from memory.records import Fate, Hypothesis, Record
 
 ENOUGH, OF_EACH = 6, 3  # predictions tested before a fate is given, and of each side
 SUPPORTED, REFUTED = 0.8, 0.6  # share of predictions kept: at least, and less than
+PLENTY = 16  # of each side: a claim not supported by then is refuted, else it would be tested for ever
 
 
 def weighed(hypothesis: Hypothesis, records: Iterable[Record], *, firing: float) -> Hypothesis:
@@ -39,7 +40,8 @@ def _fate(kept: Mapping[bool, int], peaks: Mapping[bool, Sequence[float]], firin
     worst = min(kept[side] / len(peaks[side]) for side in (True, False))
     if worst >= SUPPORTED:
         return Fate.SUPPORTED, told
-    return (Fate.REFUTED, told) if worst < REFUTED else (Fate.PROPOSED, told)
+    settled = worst < REFUTED or min(map(len, peaks.values())) >= PLENTY
+    return (Fate.REFUTED, told) if settled else (Fate.PROPOSED, told)
 
 
 def _mean(peaks: Sequence[float]) -> str:

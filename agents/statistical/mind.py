@@ -44,7 +44,9 @@ class Statistical:
     def explain(self, evidence: Evidence, seed: int) -> Explanation:
         """A typed verdict, prose and a rule in its compact and full forms."""
         del seed
-        if prose.is_dead(evidence) or not evidence.pages:
+        if not evidence.pages:
+            return Explanation(Verdict.UNEXPLAINED, "There was no text to explain it from.", Rule(0.0))
+        if prose.is_dead(evidence):
             return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
         reading = _reading(evidence.pages)
         compact = induction.compact_rule(reading)

@@ -205,3 +205,12 @@ def test_a_script_replays_what_a_server_said(tmp_path: Any) -> None:
     replayed = Language(open_chat_model(f"scripted:{script}"), SteadyMind())
     replayed.name = mind.name
     assert [job(replayed) for job in JOBS.values()] == lived
+
+
+def test_a_model_that_stays_silent_three_times_is_not_asked_again() -> None:
+    with OllamaStub("hang") as stub:
+        mind = language(stub, timeout_seconds=0.2)
+        for _ in range(5):
+            assert JOBS["supervisor"](mind) == JOBS["supervisor"](SteadyMind())
+    assert [call.status for call in mind.drain()] == ["timeout"] * 3
+    assert mind.spent

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -241,6 +242,12 @@ def test_a_spoiled_folder_is_refused_in_one_line(tiny: Subject, tmp_path: Path, 
     with pytest.raises(SubjectError, match="cannot load model 'spoiled'") as refused:
         load("spoiled", tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_without_plain_neurons_is_refused_in_one_line(tiny: Subject) -> None:
+    hookless = SimpleNamespace(original_model=tiny.hf, hook_dict={}, cfg=tiny.bridge.cfg)
+    with pytest.raises(SubjectError, match="moe has no plain or gated MLP"):
+        Subject(hookless, tiny.tokenizer, "moe")
 
 
 def test_a_name_nobody_has_is_refused_in_one_line() -> None:

@@ -191,7 +191,8 @@ def revive(model: GPT2LMHeadModel, collapsed: float = 0.05) -> list[str]:
     anew and the output weights at zero, so the model computes what it did.
     """
     restarted = []
-    for number, block in enumerate(model.transformer.h):
+    blocks: Any = model.transformer.h
+    for number, block in enumerate(blocks):
         attention, mlp = block.attn, block.mlp
         if float(block.ln_1.weight.abs().mean()) < collapsed:
             values = block.ln_1.bias @ attention.c_attn.weight[:, -WIDTH:] + attention.c_attn.bias[-WIDTH:]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,6 +171,11 @@ def test_pages_of_a_single_token_and_of_one_value_are_no_trouble() -> None:
         reading = induction.read([Page(tokens, np.full(len(tokens), value, np.float32), f"x:{n}") for n in range(6)])
         assert induction.compact_rule(reading).clauses == ()
         assert reading.predicted(induction.full_rule(reading)) == pytest.approx(value)
+
+
+def test_without_pages_a_unit_is_unexplained_and_not_dead() -> None:
+    shown = replace(evidence(pages("single token", seed=1, number=8)), pages=())
+    assert Statistical().explain(shown, 0).verdict is Verdict.UNEXPLAINED
 
 
 def test_a_hundred_thousand_tokens_are_explained_in_two_seconds() -> None:
