@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -51,13 +52,14 @@ def test_the_card_is_written_from_the_figures() -> None:
 
 def test_restarting_a_collapsed_part_leaves_the_output_as_it_was() -> None:
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(config(2)).eval()
+    model: Any = GPT2LMHeadModel(config(2)).eval()
+    block = model.transformer.h[1]
     with torch.no_grad():
-        for norm in (model.transformer.h[1].ln_1, model.transformer.h[1].ln_2):
+        for norm in (block.ln_1, block.ln_2):
             norm.weight.zero_()
             norm.bias.normal_()
         rows = torch.randint(1, 4096, (2, 20))
         before = model(rows).logits
         assert revive(model) == ["1.attn", "1.mlp"]
         assert (model(rows).logits - before).abs().max() < 1e-4
-        assert model.transformer.h[1].ln_2.weight.min() == 1.0
+        assert block.ln_2.weight.min() == 1.0
