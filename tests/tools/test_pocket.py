@@ -11,7 +11,8 @@ from transformers import GPT2LMHeadModel
 
 from tools import corpus, pocket
 from tools.pocket.card import card
-from tools.pocket.train import config, revive
+from tools.pocket.revival import revive
+from tools.pocket.train import config
 from tools.subject import Subject, load
 
 

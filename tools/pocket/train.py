@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from tools.pocket.card import card
+from tools.pocket.revival import revive
 from tools.pocket.text import PACKAGE_LIMIT, sources
 
 HERE = Path(__file__).parent / "weights"
@@ -181,37 +182,6 @@ def revive_and_fit(model: GPT2LMHeadModel, rows: Iterator[torch.Tensor], plan: P
         parameter.requires_grad_(".ln_" not in name or not name.endswith("weight"))
     steppers = optimisers(model, plan.revival_rate, plan.revival_rate / 2)
     return fit(model, rows, steppers, minutes=plan.revival_minutes, decay=lambda share: min(1.0, 2 * (1 - share)))
-
-
-@torch.no_grad()
-def revive(model: GPT2LMHeadModel, collapsed: float = 0.05) -> list[str]:
-    """Restart attentions and MLPs behind a norm whose mean gain is below `collapsed`; returns which.
-
-    Such a part computes a constant. The constant stays, in the bias of its output; the norm and the input weights begin
-    anew and the output weights at zero, so the model computes what it did.
-    """
-    restarted = []
-    blocks: Any = model.transformer.h
-    for number, block in enumerate(blocks):
-        attention, mlp = block.attn, block.mlp
-        if float(block.ln_1.weight.abs().mean()) < collapsed:
-            values = block.ln_1.bias @ attention.c_attn.weight[:, -WIDTH:] + attention.c_attn.bias[-WIDTH:]
-            _restart(block.ln_1, attention.c_attn, attention.c_proj, constant=values)
-            restarted.append(f"{number}.attn")
-        if float(block.ln_2.weight.abs().mean()) < collapsed:
-            values = mlp.act(block.ln_2.bias @ mlp.c_fc.weight + mlp.c_fc.bias)
-            _restart(block.ln_2, mlp.c_fc, mlp.c_proj, constant=values)
-            restarted.append(f"{number}.mlp")
-    return restarted
-
-
-def _restart(norm: Any, into: Any, out: Any, *, constant: torch.Tensor) -> None:
-    out.bias += constant @ out.weight
-    norm.weight.fill_(1.0)
-    norm.bias.zero_()
-    into.weight.normal_(std=1 / WIDTH**0.5)
-    into.bias.zero_()
-    out.weight.zero_()
 
 
 def fit(
