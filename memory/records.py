@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FEATURE = "sae_feature"
     COORDINATE = "residual_coordinate"
     HEAD = "attention_head"
+    CHANNEL = "channel"  # of any other hook point
 
 
 class Origin(StrEnum):
@@ -73,7 +74,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """One unit of one model: where it is read (hook point, index) and in which direction (sign +1 or -1)."""
+    """One unit of one model: where it is read (hook point, index) and in which direction (sign +1 or -1).
+
+    `dictionary` names the SAE a feature belongs to, as NAME@HASH.
+    """
 
     model: str
     model_hash: str
@@ -82,11 +86,13 @@ class Target:
     index: int
     kind: Kind = Kind.NEURON
     sign: int = 1
+    dictionary: str | None = None
 
     @property
     def name(self) -> str:
         """L9N652 and the like."""
-        letter = {Kind.NEURON: "N", Kind.FEATURE: "F", Kind.COORDINATE: "R", Kind.HEAD: "H"}[self.kind]
+        letters = {Kind.NEURON: "N", Kind.FEATURE: "F", Kind.COORDINATE: "R", Kind.HEAD: "H", Kind.CHANNEL: "C"}
+        letter = letters[self.kind]
         return f"L{self.layer}{letter}{self.index}{'-' if self.sign < 0 else ''}"
 
 
@@ -116,7 +122,8 @@ class Record:
 
     `values[i]` is the activation at `tokens[i]`, unitless, times the target's sign; `peak` is what the run's position
     policy reads (the maximum over tokens by default) and `position` where the maximum stands. For a failed measurement
-    both are None and `status` says why.
+    both are None and `status` says why. `surprise` is the subject's cross-entropy on the text in nats a token, where
+    somebody asked for it.
     """
 
     id: int
@@ -128,6 +135,7 @@ class Record:
     peak: float | None
     position: int | None
     status: Status = Status.MEASURED
+    surprise: float | None = None
 
     @property
     def peak_token(self) -> str:
@@ -196,6 +204,7 @@ class Trigger:
     importance: tuple[float, ...] = ()  # drop in activation when the token is deleted, per token
     passes: int = 0
     token: str = ""
+    substitution: tuple[float, ...] = ()  # mean drop when the token is replaced and the others keep their places
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ Row = dict[str, Any]
 
 JSON_CELLS = frozenset({"rule", "full"})
 PROMPT_COLUMNS = "text, origin, parent, hypothesis, predicted, source"
-RECORD_COLUMNS = f'id, step, {PROMPT_COLUMNS}, tokens, token_ids, "values", peak, "position", status'
+RECORD_COLUMNS = f'id, step, {PROMPT_COLUMNS}, tokens, token_ids, "values", peak, "position", status, surprise'
 CANDIDATE_COLUMNS = f"step, {PROMPT_COLUMNS}, reason, detail"
-RUN_COLUMNS = 'id, model, model_hash, hook, layer, "index", kind, sign, seed, settings, state'
+RUN_COLUMNS = 'id, model, model_hash, hook, layer, "index", kind, sign, dictionary, seed, settings, state'
 
 
 def record_row(run_id: str, record: Record) -> Row:
@@ -33,12 +33,13 @@ def record_row(run_id: str, record: Record) -> Row:
         "peak": record.peak,
         "position": record.position,
         "status": record.status.value,
+        "surprise": record.surprise,
     }
 
 
 def record(row: tuple[Any, ...]) -> Record:
     """The record in a row of RECORD_COLUMNS."""
-    identity, step, *prompt, tokens, token_ids, values, peak, position, status = row
+    identity, step, *prompt, tokens, token_ids, values, peak, position, status, surprise = row
     return Record(
         id=identity,
         step=step,
@@ -49,6 +50,7 @@ def record(row: tuple[Any, ...]) -> Record:
         peak=peak,
         position=position,
         status=Status(status),
+        surprise=surprise,
     )
 
 

@@ -57,6 +57,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE TABLE embeddings (text_key VARCHAR PRIMARY KEY, vector FLOAT[384] NOT NULL);
         """,
     ),
+    (
+        "features of a dictionary, cross-entropy of a text, importance by substitution",
+        """
+        ALTER TABLE runs ADD COLUMN dictionary VARCHAR;
+        ALTER TABLE records ADD COLUMN surprise DOUBLE;
+        ALTER TABLE triggers ADD COLUMN substitution DOUBLE[];
+        """,
+    ),
 )
 
 

@@ -1,94 +1,115 @@
-"""What a search climbs: a score and a slope for rows of token ids, read inside the model and never reported.
+"""What a search climbs: a target's drive (tools/units.py) for rows of token ids, read inside the model, never reported.
 
-The score is the target's drive at its best token, BOS and padding left out. In a plain MLP read upwards (sign +1) the
-drive is the pre-activation, the up projection's output: it grows with the activation once the unit is on, and it still
-has a slope when the unit is off, where ReLU is flat and GELU points the wrong way. In a gated MLP, and for sign -1
-(an activation function is bounded below, so its lowest point is not the lowest pre-activation), it is the signed
-activation itself. The slope is the gradient with respect to one-hot tokens, the first-order move of HotFlip (Ebrahimi
-et al. 2018, arXiv:1712.06751) and GCG (Zou et al. 2023, arXiv:2307.15043).
+1. `around`: rows that branch off a parent, each at its last token, screened in bfloat16 where the processor is fast at
+   it (tools/stack.py, tools/branches.py): the parent's keys and values are shared, the last block asks one query a row.
+2. `exact`: the same in float32, equal to the hooked value to 1e-5.
+3. `scores`: a row's best token anywhere, and which it is, by hook and stop-at-layer.
+4. `slopes`: the gradient of a row's last drive with respect to one-hot tokens, the first-order move of HotFlip
+   (Ebrahimi et al. 2018, arXiv:1712.06751) and GCG (Zou et al. 2023, arXiv:2307.15043).
 
-1. Hook the drive, stop the model at the target's layer.
-2. `scores`: maximum over the real tokens of each row.
-3. `slopes`: the gradient of that maximum at the embedding's output, times the embedding matrix.
-
+A model or a hook point that the stack does not know goes through the hooks instead: slower, never another number.
 Knows nothing of text, proposals or budgets; `subject.passes` counts a row once, a slope twice (there and back).
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 
 from memory.records import Target
+from tools.branches import Batch, Row, Width, run
+from tools.products import quick_format
+from tools.stack import LONGEST, Memory, Stack, stacks_for
 from tools.subject import Subject
 
-ROWS = 32  # rows in one forward pass: wider batches fall out of the processor's cache and are slower
+ROWS = 32  # rows in one forward pass through the hooks: wider ones fall out of the processor's cache
 
 
 class Evaluator:
-    """Scores token rows for one target of one subject."""
+    """Scores token rows for one target of one subject. `fast` says whether the stack does it, or the hooks."""
 
-    def __init__(self, subject: Subject, target: Target) -> None:
+    def __init__(self, subject: Subject, target: Target, *, screening: torch.dtype | None = None) -> None:
         self.subject = subject
         self.target = target
-        self.hook = _drive(subject, target)
-        self._embedding: torch.nn.Module = subject.hf.get_input_embeddings()
-        self._weight: torch.Tensor = subject.hf.get_input_embeddings().weight
+        self.probe = subject.drive(target)
+        stacks = stacks_for(subject, target, screening or quick_format(subject.device))
+        self._exact, self._screening = stacks or (None, None)
+        self.fast = stacks is not None
+        self._width = Width(subject.device)
+        self._table: torch.Tensor = subject.hf.get_input_embeddings().weight
+        self._parent: tuple[Row, Memory] | None = None
 
-    def scores(self, rows: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
-        """(score, index of the best token) for every row; a row that is not a number scores minus infinity."""
-        found: list[tuple[float, int]] = []
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            with self.subject.lock(), torch.inference_mode():
-                best = self._drives(part).max(dim=1)
-            self.subject.passes += len(part)
-            found += zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        return found
+    def around(self, parent: Row, rows: Sequence[Row]) -> list[float]:
+        """Screened drive at the last token of rows near `parent`; minus infinity for what is not a number."""
+        if self._screening is None or _too_long([parent, *rows]):
+            return self.exact(rows)
+        if self._parent is None or self._parent[0] != parent:
+            with self.subject.lock():
+                self._parent = parent, self._screening.remembered(self._grid(parent))
+        return self._ends(self._screening, rows, *self._parent)
 
-    def slopes(self, row: Sequence[int]) -> torch.Tensor:
-        """First-order change of the score when token i becomes v: [tokens, vocabulary], zero for the present token."""
-        with self.subject.lock(), torch.enable_grad(), self._entering() as entered:
-            self._drives([row]).max().backward()
+    def exact(self, rows: Sequence[Row]) -> list[float]:
+        """The drive at the last token of each row in float32."""
+        if self._exact is not None and not _too_long(rows):
+            with self.subject.lock():
+                start = self._exact.remembered(self._grid(()))
+            return self._ends(self._exact, rows, (), start)
+        return [drives[-1] for part in _parts(rows) for drives in self._hooked(part)]
+
+    def scores(self, rows: Sequence[Row]) -> list[tuple[float, int]]:
+        """(drive, index of the token) at the best token of every row; minus infinity for what is not a number."""
+        every = [drives for part in _parts(rows) for drives in self._hooked(part)]
+        places = [max(range(len(drives)), key=drives.__getitem__) for drives in every]
+        return [(drives[place], place) for drives, place in zip(every, places, strict=True)]
+
+    def slopes(self, row: Row) -> torch.Tensor:
+        """First-order change of the drive at the end when token i becomes v: [tokens, vocabulary], 0 for its own."""
+        with self.subject.lock(), torch.enable_grad():
+            tokens = torch.nn.functional.embedding(self._grid(row), self._table.detach()).requires_grad_()
+            quick = None if _too_long([row]) else self._screening
+            end = quick.of_embedded(tokens) if quick else self._hooked_end(row, tokens)
+            [gradient] = torch.autograd.grad(end.sum(), tokens)
         self.subject.passes += 2
-        gradient = entered[0].grad
-        if gradient is None:
-            raise RuntimeError(f"{self.hook} does not depend on the embedding of {self.subject.name}")
-        slopes = (gradient[0, 1:] @ self._weight.T).float().cpu()
+        slopes = (gradient[0, 1:] @ self._table.T).float().cpu()
         return slopes - slopes.gather(1, torch.tensor(row)[:, None])
 
-    def _drives(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Signed drive [rows, tokens] without BOS; minus infinity at padding and where it is not a number."""
-        grid = self.subject.padded(rows)
-        read: list[torch.Tensor] = []
-        point = self.subject.bridge.hook_dict[self.hook]
-        handle = point.register_forward_hook(lambda _module, _inputs, output: read.append(output))
+    def _ends(self, stack: Stack, rows: Sequence[Row], parent: Row, memory: Memory) -> list[float]:
+        def compute(batch: Batch) -> list[float]:
+            ids, ends, start = batch
+            return stack.ends(ids, ends, memory=memory, start=start).tolist()
+
+        with self.subject.lock():
+            found = run(rows, parent, self.subject.bos, width=self._width, compute=compute)
+        self.subject.passes += len(rows)
+        return [value if math.isfinite(value) else -math.inf for value in found]
+
+    def _hooked(self, rows: Sequence[Row]) -> list[list[float]]:
+        """Signed drive at every token of rows that fit one batch."""
+        with self.subject.lock(), torch.inference_mode():
+            passing = self.subject.passing(self.subject.padded(rows), self.probe.hook)
+            drives = self.probe.column(passing).float() * self.target.sign
+            drives = drives.where(drives.isfinite(), -math.inf)[:, 1:].tolist()
+        self.subject.passes += len(rows)
+        return [line[: len(row)] for row, line in zip(rows, drives, strict=True)]
+
+    def _hooked_end(self, row: Row, tokens: torch.Tensor) -> torch.Tensor:
+        """The drive at the end of one embedded row, through the model's own modules."""
+        table = self.subject.hf.get_input_embeddings()
+        handle = table.register_forward_hook(lambda _module, _inputs, _output: tokens)
         try:
-            with self.subject.hooked({self.target.layer: lambda _output: None}, stop=True):
-                self.subject.run(grid)
+            passing = self.subject.passing(self._grid(row), self.probe.hook)
         finally:
             handle.remove()
-        drives = read[0][:, 1:, self.target.index].float() * self.target.sign
-        lengths = torch.tensor([len(row) for row in rows], device=drives.device)
-        real = torch.arange(drives.shape[1], device=drives.device) < lengths[:, None]
-        return drives.where(real & drives.isfinite(), -math.inf)
+        return self.probe.column(passing)[:, -1] * self.target.sign
 
-    @contextmanager
-    def _entering(self) -> Iterator[list[torch.Tensor]]:
-        """Collect the embedding's output with a gradient: the weights themselves stay frozen."""
-        entered: list[torch.Tensor] = []
-        handle = self._embedding.register_forward_hook(
-            lambda _module, _inputs, output: entered.append(output.requires_grad_())
-        )
-        try:
-            yield entered
-        finally:
-            handle.remove()
+    def _grid(self, row: Row) -> torch.Tensor:
+        return torch.tensor([[self.subject.bos, *row]], device=self.subject.device)
 
 
-def _drive(subject: Subject, target: Target) -> str:
-    before = f"blocks.{target.layer}.mlp.in.hook_out"
-    gate = f"blocks.{target.layer}.mlp.gate.hook_out"
-    hooks = subject.bridge.hook_dict
-    return before if target.sign > 0 and before in hooks and gate not in hooks else target.hook
+def _too_long(rows: Sequence[Row]) -> bool:
+    """Whether a row is longer than what a stack was checked on."""
+    return max(map(len, rows), default=0) > LONGEST
+
+
+def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    return [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]

@@ -129,7 +129,8 @@ class Pages:
     def _extreme_rows(self, side: str) -> tuple[int, ...]:
         if self._target.sign < 0:
             side = {"top": "bottom", "bottom": "top"}[side]
-        return self._survey.extremes(self._target.layer, self._target.index, half="evidence", side=side).rows
+        row = self._subject.bank(self._target).row(self._target)
+        return self._survey.extremes(row, self._target.index, half="evidence", side=side).rows
 
     @cached_property
     def _random(self) -> dict[int, Page]:

@@ -1,11 +1,8 @@
 """The one loaded model under study: text in, the target's value at every token out.
 
-Knows how a model is loaded (through TransformerLens's bridge, safetensors only), which units it has, and how a value is
-read: batched, right-padded, BOS in front and never counted, stopping at the target's layer. Refuses to know why a text
-is measured. One lock guards the model; a tensor never leaves this room.
-
-Reading a neuron: the input of the MLP's down projection, `blocks.L.mlp.out.hook_in`, which is the neuron's activation
-in plain (GPT-2) and gated (Llama, Qwen) MLPs alike.
+Knows how a model is loaded (through TransformerLens's bridge, safetensors only), which units it has (tools/units.py),
+and how a value is read: batched, right-padded, BOS in front and never counted, stopping at the target's hook point.
+Refuses to know why a text is measured. One lock guards the model; a tensor never leaves this room.
 """
 
 import hashlib
@@ -15,11 +12,16 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from memory.records import Kind, Status, Target
+from tools import units
+from tools.units import Bank, Probe, neuron_hook
+
+if TYPE_CHECKING:
+    from tools.features import Dictionary
 
 BATCH_TOKENS = 4096  # padded tokens in one forward pass
 UNUSED = {"architectures", "dtype", "torch_dtype", "transformers_version"}  # of a configuration: changes no value
@@ -59,8 +61,9 @@ class Subject:
         self.bridge = bridge
         self.tokenizer = tokenizer
         self.hf = bridge.original_model
-        if hook_name(0) not in bridge.hook_dict:
+        if neuron_hook(0) not in bridge.hook_dict:
             raise SubjectError(f"{name} has no plain or gated MLP, so there is no neuron to read")
+        self.dictionary: Dictionary | None = None
         self.layers: int = bridge.cfg.n_layers
         self.width: int = bridge.cfg.d_mlp
         self.context: int = bridge.cfg.n_ctx
@@ -81,7 +84,60 @@ class Subject:
             raise SubjectError(
                 f"{self.name} has no neuron {index} in layer {layer}: neurons run from 0 to {self.width - 1}"
             )
-        return Target(self.name, self.hash, hook_name(layer), layer, index, Kind.NEURON, sign)
+        return Target(self.name, self.hash, neuron_hook(layer), layer, index, Kind.NEURON, sign)
+
+    def feature(self, index: int) -> Target:
+        """The target for one feature of the attached dictionary. Raises SubjectError naming the valid range."""
+        found = self.dictionary
+        if found is None:
+            raise SubjectError(f"{self.name} has no dictionary attached, so there is no feature to read")
+        if not 0 <= index < found.width:
+            raise SubjectError(f"{found.name} has no feature {index}: features run from 0 to {found.width - 1}")
+        named = f"{found.name}@{found.hash}"
+        return Target(self.name, self.hash, found.hook, found.layer, index, Kind.FEATURE, 1, named)
+
+    def at(self, hook: str, index: int, sign: int = 1) -> Target:
+        """The target for one channel of any hook point. Raises SubjectError naming valid hook points or the range."""
+        name = units.canonical(hook)
+        if name not in self.bridge.hook_dict:
+            near = ", ".join(units.near_names(name, self.bridge.hook_dict))
+            raise SubjectError(f"{self.name} has no hook point '{hook[:80]}'; there are {near or 'blocks.0.hook_out'}")
+        width = self.width_at(name)
+        if not 0 <= index < width:
+            raise SubjectError(f"{name} of {self.name} has no channel {index}: they run from 0 to {width - 1}")
+        kind = units.kind_of(name)
+        return Target(self.name, self.hash, name, units.layer_of(name, self.layers), index, kind, sign)
+
+    def width_at(self, hook: str) -> int:
+        """How many channels pass a hook point. Raises SubjectError where it has none: one vector a token is read."""
+        grid = self.padded([[self.bos]])
+        with self.lock(), torch.inference_mode():
+            shape = self.passing(grid, hook).shape
+        if len(shape) != 3 or shape[:2] != grid.shape:
+            raise SubjectError(f"{hook} of {self.name} does not carry one vector a token, but {tuple(shape)}")
+        return shape[2]
+
+    @property
+    def neurons(self) -> Bank:
+        """Every MLP neuron of every layer."""
+        return Bank("", tuple(map(neuron_hook, range(self.layers))), self.width, lambda passing: passing)
+
+    def bank(self, target: Target) -> Bank:
+        """The units that are read together with a target: one survey serves them all."""
+        if target.kind is Kind.NEURON:
+            return self.neurons
+        if target.kind is Kind.FEATURE:
+            assert self.dictionary is not None
+            return Bank(self.dictionary.hash, (target.hook,), self.dictionary.width, self.dictionary.features)
+        return Bank(target.hook, (target.hook,), self.width_at(target.hook), lambda passing: passing)
+
+    def value(self, target: Target) -> Probe:
+        """Where and how the target's value is read."""
+        return units.value(target, self.dictionary)
+
+    def drive(self, target: Target) -> Probe:
+        """Where and how the target's drive is read: what a search climbs."""
+        return units.drive(target, self.dictionary, self.bridge.hook_dict)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without BOS, of any length; half a surrogate is read as '?'."""
@@ -126,8 +182,9 @@ class Subject:
     def values(self, rows: Sequence[Sequence[int]], target: Target) -> list[list[float]]:
         """Signed values [tokens] for rows of token ids that fit one batch; BOS is added here and dropped again."""
         grid = self.padded(rows)
+        probe = self.value(target)
         with self._lock, torch.inference_mode():
-            read = self.activations(grid, target.layer)[..., target.index].float().cpu() * target.sign
+            read = probe.column(self.passing(grid, probe.hook)).float().cpu() * target.sign
             self.passes += len(rows)
         return [line[1 : 1 + len(row)].tolist() for line, row in zip(read, rows, strict=True)]
 
@@ -139,9 +196,22 @@ class Subject:
 
     def activations(self, grid: torch.Tensor, layer: int) -> torch.Tensor:
         """Every neuron of a layer for token ids [rows, positions] -> [rows, positions, neurons]; stops there."""
+        return self.passing(grid, neuron_hook(layer))
+
+    def attach(self, dictionary: "Dictionary") -> None:
+        """Make a dictionary's features targets of this subject, in place of any other dictionary's."""
+        self.dictionary = dictionary
+
+    def passing(self, grid: torch.Tensor, hook: str) -> torch.Tensor:
+        """What passes a hook point for token ids [rows, positions] -> [rows, positions, d]; stops there.
+
+        Raises SubjectError for a hook point that a plain pass of the body does not reach.
+        """
         kept: list[torch.Tensor] = []
-        with self.lock(), self.hooked({layer: kept.append}, stop=True):
+        with self.lock(), self.hooked({hook: kept.append}, stop=True):
             self.run(grid)
+        if not kept:
+            raise SubjectError(f"nothing passes {hook} in a plain pass through {self.name}")
         return kept[0]
 
     def run(self, grid: torch.Tensor, **inputs: Any) -> None:
@@ -152,19 +222,19 @@ class Subject:
             return
 
     @contextmanager
-    def hooked(self, readers: dict[int, Any], *, stop: bool = False) -> Iterator[None]:
-        """Call `readers[layer](activations [rows, positions, neurons])` in every pass; `stop` after the last layer."""
-        last = max(readers)
+    def hooked(self, readers: dict[str, Any], *, stop: bool = False) -> Iterator[None]:
+        """Call `readers[hook](what passes it [rows, positions, d])` in every pass; `stop` after the last of them."""
+        last = list(readers)[-1]
 
-        def hook(layer: int) -> Any:
+        def hook(name: str) -> Any:
             def read(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
-                readers[layer](output)
-                if stop and layer == last:
+                readers[name](output)
+                if stop and name == last:
                     raise _Reached
 
             return read
 
-        handles = [self.bridge.hook_dict[hook_name(n)].register_forward_hook(hook(n)) for n in readers]
+        handles = [self.bridge.hook_dict[name].register_forward_hook(hook(name)) for name in readers]
         try:
             yield
         finally:
@@ -210,11 +280,6 @@ def _peak(values: Sequence[float], policy: str) -> tuple[int | None, float | Non
     place = -1 if policy == "last" else int(policy)
     place += len(values) if place < 0 else 0
     return (place, values[place]) if 0 <= place < len(values) else (None, None)
-
-
-def hook_name(layer: int) -> str:
-    """The bridge's name for the neurons of a layer."""
-    return f"blocks.{layer}.mlp.out.hook_in"
 
 
 def load(name: str, folder: str | Path | None = None, device: str = "cpu") -> Subject:

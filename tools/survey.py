@@ -1,12 +1,13 @@
-"""One pass over a corpus that keeps, for every neuron of the model, what the extremes and the middle look like.
+"""One pass over a corpus that keeps, for every unit of a bank, what the extremes and the middle look like.
 
-What is computed, per half of the corpus (evidence and held out) and per neuron, over all tokens but BOS:
+A bank is every MLP neuron of the model, or every feature of a dictionary, or every channel of one hook point.
+What is computed, per half of the corpus (evidence and held out) and per unit, over all tokens but BOS:
   1. the 20 rows with the highest and the 20 with the lowest activation (one example a row, so 20 different contexts);
   2. sum and sum of squares of the activations over every eighth row, and how many tokens that was;
-  3. a uniform sample of token positions read at every neuron at once (evidence half only), for quantiles.
-Only the row of an extreme is kept: its tokens are re-read in float32 when somebody asks about that neuron, which costs
+  3. a uniform sample of token positions read at every unit at once (evidence half only), for quantiles.
+Only the row of an extreme is kept: its tokens are re-read in float32 when somebody asks about that unit, which costs
 one small batch, and makes the pass cost one maximum over the sequence (search for the position is what is expensive).
-The pass itself runs in bfloat16 where the processor is fast at it. Stored by (layer, neuron, rank): a neuron is read
+The pass itself runs in bfloat16 where the processor is fast at it. Stored by (hook point, unit, rank): a unit is read
 back without loading the rest. The pass saves itself as it goes and resumes where it stood.
 """
 
@@ -25,7 +26,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from tools import corpus
+from tools.products import bfloat16_is_fast
 from tools.subject import Subject
+from tools.units import Bank
 
 KEPT = 20
 BATCH_TOKENS = 4096  # padded, BOS included
@@ -41,14 +44,14 @@ Progress = Callable[[int, int], None]  # tokens read, tokens in all
 
 @dataclass(frozen=True)
 class Extremes:
-    """Rows of the extremes of one neuron in one half, best first, with the activations seen in the pass."""
+    """Rows of the extremes of one unit in one half, best first, with the activations seen in the pass."""
 
     rows: tuple[int, ...]
     values: tuple[float, ...]
 
 
 class Survey:
-    """A finished survey on disk: its rows of text, and each neuron's extremes, moments and sample."""
+    """A finished survey on disk: its rows of text, and each unit's extremes, moments and sample."""
 
     def __init__(self, folder: Path) -> None:
         self._tensors = safe_open(folder / "survey.safetensors", framework="np")
@@ -59,25 +62,28 @@ class Survey:
         )
         self.tokens = int(self.rows.lengths.sum())
 
-    def extremes(self, layer: int, index: int, *, half: str, side: str) -> Extremes:
-        """The `side` ("top" or "bottom") examples of a neuron in a half ("evidence" or "held_out")."""
-        rows = self._tensors.get_slice(f"{half}.{side}_row")[layer, index]
-        values = self._tensors.get_slice(f"{half}.{side}_value")[layer, index]
+    def extremes(self, row: int, index: int, *, half: str, side: str) -> Extremes:
+        """The `side` ("top" or "bottom") examples of a unit in a half ("evidence" or "held_out").
+
+        `row` is the place of the unit's hook point in its bank: the layer, for neurons.
+        """
+        rows = self._tensors.get_slice(f"{half}.{side}_row")[row, index]
+        values = self._tensors.get_slice(f"{half}.{side}_value")[row, index]
         real = rows >= 0
         return Extremes(tuple(rows[real].tolist()), tuple(values[real].astype(float).tolist()))
 
-    def moments(self, layer: int, index: int, *, half: str) -> tuple[int, float, float]:
-        """How many tokens were counted, and the mean and standard deviation of a neuron over them."""
+    def moments(self, row: int, index: int, *, half: str) -> tuple[int, float, float]:
+        """How many tokens were counted, and the mean and standard deviation of a unit over them."""
         count = int(self._tensors.get_tensor(f"{half}.moment_count")[0])
-        total = float(self._tensors.get_slice(f"{half}.sum")[layer, index])
-        squares = float(self._tensors.get_slice(f"{half}.squares")[layer, index])
+        total = float(self._tensors.get_slice(f"{half}.sum")[row, index])
+        squares = float(self._tensors.get_slice(f"{half}.squares")[row, index])
         mean = total / count
         return count, mean, max(0.0, squares / count - mean * mean) ** 0.5
 
-    def sample(self, layer: int, index: int) -> np.ndarray:
+    def sample(self, row: int, index: int) -> np.ndarray:
         """Activations at a uniform sample of evidence tokens, float32 [sampled]; all tokens where there are few."""
         evidence = int(self.rows.lengths[~self.rows.held_out].sum())
-        return self._tensors.get_slice("evidence.sample")[layer, index][:evidence].astype(np.float32)
+        return self._tensors.get_slice("evidence.sample")[row, index][:evidence].astype(np.float32)
 
     def half(self, half: str) -> list[int]:
         """Row numbers of a half, in a fixed order unrelated to their length."""
@@ -92,19 +98,28 @@ def survey_tokens(subject: Subject) -> int:
 
 
 def take(
-    subject: Subject, spec: str, home: Path, *, tokens: int | None = None, progress: Progress | None = None
+    subject: Subject,
+    spec: str,
+    home: Path,
+    *,
+    bank: Bank | None = None,
+    tokens: int | None = None,
+    progress: Progress | None = None,
 ) -> Survey:
     """The survey of a model over a corpus: read from `home` when it was taken before, else taken now.
 
+    bank: the units to read, by default every MLP neuron.
     tokens: how many to read, by default what suits the model's size. Interrupted (Ctrl-C, kill), it goes on from its
     last save. Raises CorpusError when there is nothing to read.
     """
     tokens = tokens or survey_tokens(subject)
-    folder = home / "surveys" / f"{subject.hash}-{corpus.fingerprint(spec)}-{tokens}"
+    bank = bank or subject.neurons
+    name = [subject.hash, corpus.fingerprint(spec), str(tokens), *([bank.name] if bank.name else [])]
+    folder = home / "surveys" / "-".join(name)
     if not (folder / "survey.safetensors").exists():
         folder.mkdir(parents=True, exist_ok=True)
         rows = _kept_rows(subject, spec, folder, tokens)
-        _read(subject, rows, folder, progress)
+        _read(subject, bank, rows, folder=folder, progress=progress)
     (folder / PARTIAL).unlink(missing_ok=True)
     return Survey(folder)
 
@@ -122,16 +137,16 @@ def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int) -> corpus
     return corpus.Rows(kept["tokens"].numpy(), kept["lengths"].numpy(), held_out, tuple(sources))
 
 
-def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress | None) -> None:
+def _read(subject: Subject, bank: Bank, rows: corpus.Rows, *, folder: Path, progress: Progress | None) -> None:
     partial = folder / PARTIAL
-    state = load_file(partial) if partial.exists() else _fresh(subject)
+    state = load_file(partial) if partial.exists() else _fresh(bank)
     batches = list(_batches(rows))
     total, done = int(rows.lengths.sum()), int(state["evidence.count"] + state["held_out.count"])
     saved = time.monotonic()
     pick = _sampled_positions(int(rows.lengths[~rows.held_out].sum()), state["evidence.sample"].shape[-1])
     try:
         while (number := int(state["next_batch"])) < len(batches):
-            _absorb(subject, rows, batches[number], state, pick)
+            _absorb(subject, bank, rows, batches[number], state=state, pick=pick)
             done += int(rows.lengths[batches[number]].sum())
             if progress is not None:
                 progress(done, total)
@@ -145,9 +160,9 @@ def _read(subject: Subject, rows: corpus.Rows, folder: Path, progress: Progress 
     _save(state, folder / "survey.safetensors")
 
 
-def _fresh(subject: Subject) -> dict[str, torch.Tensor]:
-    shape = (subject.layers, subject.width)
-    sampled = min(2048, SAMPLE_BYTES // (2 * subject.layers * subject.width))
+def _fresh(bank: Bank) -> dict[str, torch.Tensor]:
+    shape = (len(bank.hooks), bank.width)
+    sampled = min(2048, SAMPLE_BYTES // (2 * shape[0] * shape[1]))
     state = {"next_batch": torch.zeros(1, dtype=torch.int64)}
     for half in HALVES:
         state[f"{half}.count"] = torch.zeros(1, dtype=torch.int64)
@@ -178,7 +193,7 @@ def _sampled_positions(tokens: int, sampled: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Found:
-    """What one batch shows of one layer: sums and squares [neurons], extremes [neurons, rows], sample [neurons, n]."""
+    """What one batch shows at one hook point: sums and squares [units], extremes [units, rows], sample [units, n]."""
 
     total: torch.Tensor
     squares: torch.Tensor
@@ -188,38 +203,44 @@ class Found:
 
 
 def _absorb(
-    subject: Subject, rows: corpus.Rows, batch: np.ndarray, state: dict[str, torch.Tensor], pick: np.ndarray
+    subject: Subject,
+    bank: Bank,
+    rows: corpus.Rows,
+    batch: np.ndarray,
+    *,
+    state: dict[str, torch.Tensor],
+    pick: np.ndarray,
 ) -> None:
     """Read a batch, then add it to the state: an interruption while the model runs leaves the state as it was."""
     half = HALVES[int(rows.held_out[batch[0]])]
     lengths = rows.lengths[batch]
     first, tokens = int(state[f"{half}.count"]), int(lengths.sum())
     wanted = pick[(pick >= first) & (pick < first + tokens)] if half == "evidence" else pick[:0]
-    found = _found(subject, [rows.ids(row) for row in batch], wanted - first)
+    found = _found(subject, bank, [rows.ids(row) for row in batch], wanted=wanted - first)
     number = int(state["next_batch"])
     state["next_batch"].fill_(TORN)
-    for layer, seen in enumerate(found):
-        state[f"{half}.sum"][layer] += seen.total
-        state[f"{half}.squares"][layer] += seen.squares
-        _extremes(seen.top, batch, state, f"{half}.top", layer)
-        _extremes(seen.bottom, batch, state, f"{half}.bottom", layer)
+    for at, seen in enumerate(found):
+        state[f"{half}.sum"][at] += seen.total
+        state[f"{half}.squares"][at] += seen.squares
+        _extremes(seen.top, batch, state, f"{half}.top", at)
+        _extremes(seen.bottom, batch, state, f"{half}.bottom", at)
         if len(wanted):
-            state["evidence.sample"][layer][:, np.searchsorted(pick, wanted)] = seen.sample
+            state["evidence.sample"][at][:, np.searchsorted(pick, wanted)] = seen.sample
     state[f"{half}.count"] += tokens
     state[f"{half}.moment_count"] += int(lengths[::MOMENT_ROWS].sum())
     state["next_batch"].fill_(number + 1)
 
 
-def _found(subject: Subject, texts: list[list[int]], wanted: np.ndarray) -> list[Found]:
-    """By layer, what a batch of token ids shows; `wanted` are the sampled places among its tokens."""
+def _found(subject: Subject, bank: Bank, texts: list[list[int]], *, wanted: np.ndarray) -> list[Found]:
+    """By hook point, what a batch of token ids shows; `wanted` are the sampled places among its tokens."""
     grid = subject.padded(texts)
     lengths = torch.tensor([len(ids) for ids in texts])
     real = (torch.arange(grid.shape[1] - 1) < lengths[:, None]).to(subject.device)
     whole = bool(real.all())
     found: list[Found] = []
 
-    def read(output: torch.Tensor) -> None:
-        values = output[:, 1:]
+    def read(passing: torch.Tensor) -> None:
+        values = bank.read(passing)[:, 1:]
         some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
         top = values if whole else values.masked_fill(~real[..., None], -torch.inf)
         bottom = values if whole else values.masked_fill(~real[..., None], torch.inf)
@@ -227,25 +248,19 @@ def _found(subject: Subject, texts: list[list[int]], wanted: np.ndarray) -> list
         parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
         found.append(Found(*(part.cpu() for part in parts), sample=sample.to("cpu", torch.float16)))
 
-    fast = torch.autocast(subject.device.type, torch.bfloat16) if _bfloat16_is_fast(subject) else nullcontext()
-    with subject.lock(), torch.inference_mode(), fast, subject.hooked(dict.fromkeys(range(subject.layers), read)):
+    fast = torch.autocast(subject.device.type, torch.bfloat16) if bfloat16_is_fast(subject.device) else nullcontext()
+    with subject.lock(), torch.inference_mode(), fast, subject.hooked(dict.fromkeys(bank.hooks, read), stop=True):
         subject.run(grid)
     return found
 
 
-def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, layer: int) -> None:
-    """Keep the best of what was kept and of a batch's extremes [neurons, rows]."""
+def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, at: int) -> None:
+    """Keep the best of what was kept and of a batch's extremes [units, rows]."""
     numbers = torch.from_numpy(batch.astype(np.int32)).expand(len(found), -1)
-    kept_value, kept_row = state[f"{side}_value"][layer], state[f"{side}_row"][layer]
+    kept_value, kept_row = state[f"{side}_value"][at], state[f"{side}_row"][at]
     best, where = torch.cat([kept_value, found], 1).topk(KEPT, 1, largest=side.endswith("top"))
     kept_row.copy_(torch.cat([kept_row, numbers], 1).gather(1, where))
     kept_value.copy_(best)
-
-
-def _bfloat16_is_fast(subject: Subject) -> bool:
-    if subject.device.type == "cuda":
-        return True
-    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _save(state: dict[str, torch.Tensor], path: Path) -> None:

@@ -7,7 +7,6 @@ import torch
 
 from memory.records import Target
 from tests.tools.conftest import DEAD, PAIR
-from tools.evaluator import Evaluator
 from tools.moves import Moves
 from tools.proposals import survives
 from tools.search import Ending, Found, search
@@ -109,6 +108,22 @@ def test_it_needs_no_seeds_and_bears_odd_ones(tiny: Subject) -> None:
     assert_true_to_its_texts(tiny, target, odd, 6)
 
 
+def test_seconds_are_kept_and_the_trail_is_in_order(tiny: Subject) -> None:
+    found = search(tiny, tiny.neuron(1, 20), seeds=SEEDS, length=8, seconds=0.3)
+    seconds = [stop.seconds for stop in found.trail]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] < 1.0
+
+
+def test_typical_text_is_the_best_of_what_is_not_more_surprising(tiny: Subject) -> None:
+    target = tiny.neuron(1, 20)
+    free = search(tiny, target, seeds=SEEDS, length=8, passes=1500).hits[0]
+    found = search(tiny, target, seeds=SEEDS, length=8, passes=1500, typical=free.surprise - 0.3)
+    assert found.typical is not None
+    assert found.typical.surprise <= free.surprise - 0.3
+    assert found.typical.activation == max(h.activation for h in found.front if h.surprise <= free.surprise - 0.3)
+
+
 def test_length_is_bounded_by_the_context(tiny: Subject) -> None:
     target = tiny.neuron(1, 20)
     found = search(tiny, target, seeds=[" the" * 100], length=1000, passes=120)
@@ -121,62 +136,14 @@ def test_nonsense_is_refused(tiny: Subject, pair: Target, wrong: dict[str, int])
         search(tiny, pair, seeds=SEEDS, **wrong)
 
 
-def test_the_score_of_a_plain_mlp_is_the_value_before_gelu(tiny: Subject) -> None:
-    target = tiny.neuron(1, 20)
-    rows = [tiny.encode(text) for text in SEEDS]
-    scores = Evaluator(tiny, target).scores(rows)
-    for (score, at), reading in zip(scores, tiny.measure_ids(rows, target), strict=True):
-        gelu = torch.nn.functional.gelu(torch.tensor(score), approximate="tanh").item()
-        assert reading.values[at] == pytest.approx(gelu, abs=1e-5)
-
-
-def test_the_score_of_a_gated_or_downward_unit_is_its_value(tiny: Subject, gated: Subject) -> None:
-    for subject, target in ((gated, gated.neuron(1, 3)), (tiny, tiny.neuron(1, 20, -1))):
-        rows = [subject.encode(text) for text in SEEDS]
-        scores = Evaluator(subject, target).scores(rows)
-        for (score, at), reading in zip(scores, subject.measure_ids(rows, target), strict=True):
-            assert (score, at) == (pytest.approx(reading.peak, abs=1e-5), reading.position)
-
-
-@pytest.mark.parametrize("gating", ["plain", "gated"])
-def test_slopes_are_what_a_small_step_towards_a_token_gives(tiny: Subject, gated: Subject, gating: str) -> None:
-    subject = tiny if gating == "plain" else gated
-    evaluator = Evaluator(subject, subject.neuron(1, 20))
-    row = subject.encode(" the old man saw")
-    slopes = evaluator.slopes(row)
-    table = subject.hf.get_input_embeddings()
-    step = 1e-3
-    for place, token in ((0, 300), (1, 301), (3, 302)):
-
-        def nudge(_m: object, _i: object, output: torch.Tensor, place: int = place, token: int = token) -> torch.Tensor:
-            moved = output.clone()
-            moved[:, 1 + place] += step * (table.weight[token] - table.weight[row[place]])
-            return moved
-
-        before = evaluator.scores([row])[0][0]
-        handle = table.register_forward_hook(nudge)
-        after = evaluator.scores([row])[0][0]
-        handle.remove()
-        assert slopes[place, token].item() == pytest.approx((after - before) / step, rel=0.1, abs=0.02)
-    assert all(slopes[i, token] == 0 for i, token in enumerate(row))
-
-
-def test_the_weights_stay_frozen_and_no_hook_stays_behind(tiny: Subject) -> None:
-    evaluator = Evaluator(tiny, tiny.neuron(1, 20))
-    evaluator.slopes(tiny.encode(" the cat"))
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in tiny.hf.parameters())
-    assert not tiny.hf.get_input_embeddings()._forward_hooks
-    assert not tiny.bridge.hook_dict[evaluator.hook]._forward_hooks
-
-
 @pytest.mark.parametrize("resize", [False, True])
-def test_moves_are_new_survive_and_keep_to_the_length(tiny: Subject, resize: bool) -> None:
+def test_moves_are_new_of_tokens_that_survive_and_keep_to_the_length(tiny: Subject, resize: bool) -> None:
     moves = Moves(tiny, length=5, seed=0)
     row = tuple(tiny.encode(" the old man saw"))
     size = tiny.hf.get_input_embeddings().weight.shape[0]
     flat = torch.full((len(row), size), -math.log(size))
-    batches = [moves.around(row, 40, slopes=torch.zeros_like(flat), expected=flat, resize=resize) for _ in range(3)]
+    batches = [moves.around(row, 40, ranking=torch.zeros_like(flat), expected=flat, resize=resize) for _ in range(3)]
     rows = [other for batch in batches for other in batch]
     assert len(rows) == len(set(rows)) == 120
-    assert all(survives(tiny, other) for other in rows)
+    assert all(survives(tiny, [token]) for other in rows for token in other)
     assert {len(other) for other in rows} == ({3, 4, 5} if resize else {4})

@@ -11,7 +11,8 @@ from transformers import GPT2LMHeadModel
 
 from memory.records import Status, Target
 from tests.tiny_models import PAIR, WORDS, write_gpt2
-from tools.subject import Reading, Subject, SubjectError, hook_name, load
+from tools.subject import Reading, Subject, SubjectError, load
+from tools.units import neuron_hook
 
 TEXTS = ["the cat", "an apple, a red river", "man?", " ".join(WORDS), "río 🌊 über den apple\n\n river"]
 
@@ -25,8 +26,8 @@ def cached(subject: Subject, text: str, layer: int) -> np.ndarray:
     """The bridge's own activations at the text's tokens, [tokens, neurons]."""
     grid = torch.tensor([[subject.bos, *subject.encode(text)]])
     with torch.inference_mode():
-        _, cache = subject.bridge.run_with_cache(grid, names_filter=[hook_name(layer)])
-    return cache[hook_name(layer)][0, 1:].numpy()
+        _, cache = subject.bridge.run_with_cache(grid, names_filter=[neuron_hook(layer)])
+    return cache[neuron_hook(layer)][0, 1:].numpy()
 
 
 def hooks(subject: Subject) -> int:

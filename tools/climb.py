@@ -1,0 +1,251 @@
+"""The walks of a search through rows of tokens: towards a high drive, and towards a high drive of fluent text.
+
+1. A step draws rows one move from where the walk stands (tools/moves.py): half by the slope, a third by the subject's
+   own expectation. They are screened in batches at their last token; the best swaps at different places are united and
+   screened too. The best whose text is tokenised into just that row is confirmed in float32.
+2. A bold walk raises the drive. A step that gains less than 0.01 sigma is a failure; lengths may change after three,
+   and after six the next walk starts: at the next of the starts, then at the best row with some tokens shaken.
+3. A fluent walk raises drive minus a weight times cross-entropy, with eight weights on a log grid, or minus a steep
+   price for cross-entropy beyond what is typical; it starts at the best row for that so far. Rows are ranked by slope
+   and expectation together, and the true cross-entropy is computed for the best 16 by that free estimate.
+
+Drives are in sigmas throughout. Everything confirmed is kept in `trail`. Knows no texts but to check that a row
+survives, and reports nothing: tools/search.py measures what is worth reporting.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, cycle
+
+import torch
+
+from tools.branches import Row
+from tools.evaluator import Evaluator
+from tools.fluency import Fluency
+from tools.moves import Moves
+from tools.proposals import replaced, surprise, survives
+from tools.subject import Subject
+
+WIDTH = 64  # proposals a step
+UNION = 8  # most swaps united
+GAIN = 0.01  # sigma
+RESTLESS = 3  # failures before lengths may change
+STUCK, STUCK_FLUENT = 6, 3  # failures that end a walk
+TRUE = 16  # rows whose cross-entropy is computed in a fluent step
+DOUBTED = 8  # best rows asked whether their text survives
+WEIGHTS = tuple(0.1 * 100 ** (n / 7) for n in range(8))  # sigma a nat
+STEEP = 20.0  # sigma a nat beyond what is typical
+
+Scored = tuple[float, Row]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a walk raises: drive in sigmas minus `weight` for every nat of cross-entropy beyond `free`."""
+
+    weight: float = 0.0
+    free: float = 0.0
+
+    def worth(self, drive: float, surprise: float) -> float:
+        """The value of a row; `drive` in sigmas, `surprise` in nats a token."""
+        return drive - self.weight * max(0.0, surprise - self.free) if self.weight else drive
+
+
+BOLD = Aim()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A row the search has confirmed: drive (sigmas), cross-entropy (nats a token), and when (passes, CPU seconds)."""
+
+    text: str
+    row: Row
+    drive: float
+    surprise: float
+    passes: int
+    seconds: float = field(compare=False)
+
+
+class Budget:
+    """Passes and CPU seconds since the search began; `kept_back` passes are for measuring what is reported."""
+
+    def __init__(self, subject: Subject, *, passes: int | None, seconds: float | None, kept_back: int) -> None:
+        self.subject = subject
+        self.first, self.began = subject.passes, time.process_time()
+        self.passes, self.seconds, self.kept_back = passes, seconds, kept_back
+
+    @property
+    def used(self) -> int:
+        """Passes spent."""
+        return self.subject.passes - self.first
+
+    @property
+    def elapsed(self) -> float:
+        """CPU seconds spent."""
+        return time.process_time() - self.began
+
+    @property
+    def left(self) -> float:
+        """Passes left for the walks; none once the seconds are spent."""
+        if self.seconds is not None and self.elapsed >= self.seconds:
+            return 0
+        return math.inf if self.passes is None else self.passes - self.kept_back - self.used
+
+
+@dataclass(frozen=True, eq=False)
+class Stand:
+    """A confirmed row, its drive in sigmas, its cross-entropy, and [tokens, vocabulary] slopes and expected log p."""
+
+    row: Row
+    drive: float
+    surprise: float
+    slopes: torch.Tensor
+    expected: torch.Tensor
+
+    def ranking(self, aim: Aim) -> torch.Tensor:
+        """First-order change of the aim for every swap, as far as it can be known for nothing: [tokens, vocabulary]."""
+        if not aim.weight or self.surprise < aim.free:
+            return self.slopes
+        own = self.expected.gather(1, torch.tensor(self.row)[:, None])
+        return self.slopes + aim.weight / len(self.row) * (self.expected - own)
+
+    def guessed(self, row: Row) -> float:
+        """Cross-entropy of a row near this one, what is right of a change being taken for unchanged."""
+        places = [i for i, pair in enumerate(zip(row, self.row, strict=False)) if pair[0] != pair[1]]
+        if len(row) != len(self.row):
+            places = places[:1]
+        rise = sum(float(self.expected[i, self.row[i]] - self.expected[i, row[i]]) for i in places)
+        return self.surprise + rise / len(self.row)
+
+
+class Climb:
+    """One search's walks. `scale` is sigma; `typical` the cross-entropy of ordinary text, if that is known."""
+
+    def __init__(
+        self, evaluator: Evaluator, budget: Budget, *, length: int, seed: int, scale: float, typical: float | None
+    ) -> None:
+        self.evaluator, self.budget = evaluator, budget
+        self.subject = evaluator.subject
+        self.fluency = Fluency(self.subject)
+        self.length, self.scale, self.typical = length, scale, typical
+        self.moves = Moves(self.subject, length=length, seed=seed)
+        self.smooth = Moves(self.subject, length=length, seed=seed + 1)
+        self.starts: list[Scored] = []
+        self.stands: dict[Row, Stand] = {}
+        self.trail: list[Stop] = []
+        self.baseline: float | None = None
+        self.best = -math.inf
+        self.fruitless = 0  # bold walks running that have not raised the best
+        self.evaluated = 0
+
+    def begin(self, seeds: Sequence[str]) -> None:
+        """Measure as many seeds as a quarter of the budget allows and line up the starts, the best last."""
+        most = len(seeds) if math.isinf(self.budget.left) else int(max(0, self.budget.left) // 12)
+        readings = self.subject.measure(seeds[:most], self.evaluator.target)
+        peaks = [(reading.peak, reading.position, reading.token_ids) for reading in readings]
+        self.baseline = max((peak for peak, _, _ in peaks if peak is not None), default=None)
+        ends = [(position + 1, ids) for _, position, ids in peaks if position is not None]
+        windows = [ids[max(0, end - self.length) : end] for end, ids in ends]
+        rows = [*windows, *map(self.moves.filled, windows), self.moves.filled(())]
+        fresh = self.moves.fresh(rows)[: int(min(len(rows), max(0, self.budget.left)))]
+        self.evaluated += len(fresh)
+        scored = zip(fresh, self.evaluator.scores(fresh), strict=True)
+        self.starts = sorted((score / self.scale, row[: at + 1]) for row, (score, at) in scored)
+
+    def bold(self) -> Iterator[None]:
+        """Walk after walk for the drive alone; pauses after every step."""
+        while True:
+            before = self.best
+            stand = self._confirmed(self._next_start())
+            failures = 0 if stand else STUCK
+            yield
+            while stand and failures < STUCK:
+                resize = failures >= RESTLESS or len(stand.row) < self.length
+                better = self._step(stand, BOLD, resize=resize)
+                gained = better is not None and better.drive - stand.drive >= GAIN
+                failures = 0 if gained else failures + 1
+                stand = better or stand
+                yield
+            self.fruitless = 0 if self.best - before >= GAIN else self.fruitless + 1
+
+    def fluent(self) -> Iterator[None]:
+        """Walk after walk, one aim of fluency after the other; pauses after every step. Needs something confirmed."""
+        aims = [Aim(weight) for weight in WEIGHTS]
+        if self.typical is not None:
+            aims = [each for aim in aims for each in (Aim(STEEP, self.typical), aim)]
+        for aim in cycle(aims):
+            stand = max(self.stands.values(), key=lambda each, aim=aim: aim.worth(each.drive, each.surprise))
+            failures = 0
+            while failures < STUCK_FLUENT:
+                better = self._step(stand, aim, resize=failures > 0 or len(stand.row) < self.length)
+                failures = 0 if better else failures + 1
+                stand = better or stand
+                yield
+
+    def _next_start(self) -> Row:
+        """The best start not yet used, then the best row shaken, or chance when there is none."""
+        if self.starts:
+            return self.starts.pop()[1]
+        best = max(self.trail, key=lambda stop: stop.drive, default=None)
+        return self.moves.shaken(best.row) if best else self.moves.filled(())
+
+    def _step(self, stand: Stand, aim: Aim, *, resize: bool) -> Stand | None:
+        """The best row around a stand, confirmed; None when nothing there is better."""
+        moves = self.smooth if aim.weight else self.moves
+        room = min(WIDTH, int(min(self.budget.left, WIDTH + UNION + TRUE)) - UNION - TRUE)
+        ranking = stand.ranking(aim)
+        rows = moves.around(stand.row, room, ranking=ranking, expected=stand.expected, resize=resize)
+        scored = self._worth(stand, aim, rows)
+        scored += self._worth(
+            stand, aim, moves.fresh(_unions(stand.row, scored, aim.worth(stand.drive, stand.surprise)))
+        )
+        least = aim.worth(stand.drive, stand.surprise)
+        for worth, row in sorted(scored, reverse=True)[:DOUBTED]:
+            if worth <= least:
+                return None
+            if survives(self.subject, row):
+                found = self._confirmed(row)
+                return found if found and aim.worth(found.drive, found.surprise) > least else None
+        return None
+
+    def _worth(self, stand: Stand, aim: Aim, rows: Sequence[Row]) -> list[Scored]:
+        """Rows with their screened worth; in a fluent walk only those that may be the best of them."""
+        self.evaluated += len(rows)
+        drives = [drive / self.scale for drive in self.evaluator.around(stand.row, rows)]
+        if not aim.weight:
+            return list(zip(drives, rows, strict=True))
+        guesses = [aim.worth(drive, stand.guessed(row)) for drive, row in zip(drives, rows, strict=True)]
+        likely = sorted(range(len(rows)), key=lambda i: -guesses[i])[:TRUE]
+        surprises = self.fluency.surprises(stand.row, stand.expected, [rows[i] for i in likely])
+        return [(aim.worth(drives[i], nats), rows[i]) for i, nats in zip(likely, surprises, strict=True)]
+
+    def _confirmed(self, row: Row) -> Stand | None:
+        """The row in float32, kept in the trail; None when its text is another row, or it is not a number."""
+        if row in self.stands:
+            return self.stands[row]
+        text = self.subject.decode(row)
+        if self.subject.encode(text) != list(row):
+            return None
+        drive = self.evaluator.exact([row])[0] / self.scale
+        if not math.isfinite(drive):
+            return None
+        expected = self.fluency.expected(row)
+        nats = surprise(expected, row)
+        stand = Stand(row, drive, nats, self.evaluator.slopes(row) / self.scale, expected)
+        self.stands[row] = stand
+        self.best = max(self.best, drive)
+        self.trail.append(Stop(text, row, drive, nats, self.budget.used, self.budget.elapsed))
+        return stand
+
+
+def _unions(row: Row, scored: Sequence[Scored], least: float) -> list[Row]:
+    """The best 2, 3, ... swaps that rise, each at another place, put together."""
+    swaps: dict[int, int] = {}
+    for worth, other in sorted(scored, reverse=True):
+        places = [i for i, (new, old) in enumerate(zip(other, row, strict=False)) if new != old]
+        if worth > least and len(other) == len(row) and len(places) == 1:
+            swaps.setdefault(places[0], other[places[0]])
+    united = list(accumulate(list(swaps.items())[:UNION], lambda made, swap: replaced(made, *swap), initial=row))
+    return united[2:]
