@@ -1,9 +1,9 @@
-"""`python -m evals.speed`: what an inquiry costs on this machine, from the question to the report.
+"""`python -m evals.speed`: what an inquiry costs on this machine, and how quick the model is read.
 
 Measured on the command itself, in fresh processes and a fresh data folder, with the bundled model and no language
 model: seconds to `--help`, to the first line, to the first report (survey included) and to the next neuron's, the peak
-memory of any of them, and the share of a run that writing its records takes. Times depend on the machine; compare
-figures of one call only.
+memory of any of them, and the share of a run that writing its records takes. Then the ratios of evals/pace.py and the
+costs of evals/dedup.py. Times depend on the machine; compare figures of one call only.
 """
 
 import argparse
@@ -15,7 +15,9 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from evals import dedup
 from graphs.bench import STORE
 from memory.records import Step
 from memory.store import Store
@@ -67,8 +69,40 @@ def _whole(store: Store, run_id: str, step: Step) -> Step:
     return replace(step, records=records, candidates=candidates)
 
 
-def measure() -> dict[str, float]:
-    """All figures of one call of this benchmark."""
+def pace(what: str) -> dict[str, float]:
+    """One measurement of evals/pace.py, on one thread of a process of its own."""
+    told = subprocess.run(
+        [sys.executable, "-m", "evals.pace", what],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    )
+    return json.loads(told.stdout.splitlines()[-1])
+
+
+def readings() -> dict[str, Any]:
+    """How quick the model is read, and what a look for similar prompts costs."""
+    small, large, survey = pace("pocket"), pace("gpt2-shape"), pace("survey")
+    with tempfile.TemporaryDirectory() as folder:
+        known = dedup.costs(Path(folder))
+    return {
+        "measure_ratio": round(small["ratio"], 1),
+        "measure_ratio_late": round(small["late_ratio"], 1),
+        "prompts_per_second": round(small["prompts"]),
+        "measure_ratio_gpt2_shape": round(large["ratio"], 1),
+        "measure_ratio_gpt2_shape_late": round(large["late_ratio"], 1),
+        "prompts_per_second_gpt2_shape": round(large["prompts"], 1),
+        "survey_overhead": round(survey["overhead"], 3),
+        "survey_share_of_bare": round(survey["share_of_bare"], 3),
+        "survey_tokens_per_second": round(survey["tokens"]),
+        "dedup_ms": {str(size): round(cost, 4) for size, cost in known.items()},
+        "dedup_ratio_1000": round(dedup.naive(1000) / known[1000]),
+    }
+
+
+def inquiries() -> dict[str, float]:
+    """What whole runs of the command cost."""
     with tempfile.TemporaryDirectory() as folder:
         shared = ("--model", "pocket", "--llm", "built-in", "--home", folder)
         help_ = min((call("--help") for _ in range(3)), key=lambda cost: cost.whole)
@@ -89,9 +123,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.speed", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as data")
     arguments = parser.parse_args()
-    figures = measure()
+    figures = {**readings(), **inquiries()}
     for name, value in figures.items():
-        print(f"{name:14} {value}")
+        print(f"{name:30} {value}")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -5,7 +5,7 @@ it is a function of the means and the store: a bench opened again after a crash 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,15 +17,15 @@ from agents.mind import Evidence, Mind
 from agents.statistical.mind import Statistical
 from graphs.state import Means
 from memory.recall import MiniLM, Thresholds
-from memory.records import Origin, Prompt, Record
+from memory.records import DERIVED, Origin, Prompt, Record, Target
 from memory.screening import Screening
 from memory.store import Store
 from tools import pocket
+from tools.augment import ContextualAugmenter, load_masked
 from tools.pages import Pages
 from tools.subject import Subject, load
 from tools.survey import Progress, take
 
-DERIVED = {Origin.PRUNE, Origin.SWAP, Origin.REWRITE, Origin.OPTIMISER}
 STORE = "neuronaut.duckdb"
 
 _open: dict[Means, "Bench"] = {}
@@ -51,10 +51,15 @@ class Bench:
             self.subject: Subject = load(
                 means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device
             )
-            self.target = self.subject.neuron(means.layer, means.neuron, means.sign)
+            self.target = _target(self.subject, means)
             self.mind = _mind(means)
+            masked = load_masked(means.masked_lm) if means.masked_lm else None
+            self.words = ContextualAugmenter(self.subject, masked)  # who replaces words
             self.seconds["model"] = time.monotonic() - started
-            survey = take(self.subject, means.corpus, Path(means.home), tokens=means.survey_tokens, progress=progress)
+            bank = self.subject.bank(self.target)
+            survey = take(
+                self.subject, means.corpus, Path(means.home), bank=bank, tokens=means.survey_tokens, progress=progress
+            )
             self.seconds["survey"] = time.monotonic() - started - self.seconds["model"]
             near = Thresholds(high=means.near_high, mid=means.near_mid, low=means.near_low)
             self.screening = Screening(
@@ -81,7 +86,7 @@ class Bench:
     def read_pages(self) -> None:
         """Read the evidence pages, if nobody has."""
         started = time.monotonic()
-        _ = self.pages.distribution, self.pages.evidence
+        _ = self.pages.distribution, self.pages.evidence, self.pages.typical
         self.seconds.setdefault("pages", time.monotonic() - started)
 
     def evidence(self, run_id: str) -> Evidence:
@@ -99,13 +104,32 @@ class Bench:
             notes=self.means.notes,
         )
 
-    def measured(self, prompts: Sequence[Prompt], *, step: int, first_id: int) -> tuple[Record, ...]:
-        """Measure prompts from their texts; records numbered from `first_id`."""
+    def measured(
+        self, prompts: Sequence[Prompt], *, step: int, first_id: int, surprises: Mapping[str, float]
+    ) -> tuple[Record, ...]:
+        """Measure prompts from their texts; records numbered from `first_id`; `surprises` by text where known."""
         readings = self.subject.measure([p.text for p in prompts], self.target, policy=self.means.position)
         return tuple(
-            Record(first_id + n, step, prompt, r.tokens, r.token_ids, r.values, r.peak, r.position, r.status)
+            Record(
+                first_id + n, step, prompt, r.tokens, r.token_ids, r.values, r.peak, r.position, r.status,
+                surprises.get(prompt.text),
+            )
             for n, (prompt, r) in enumerate(zip(prompts, readings, strict=True))
-        )
+        )  # fmt: skip
+
+
+def _target(subject: Subject, means: Means) -> Target:
+    """The unit asked for; a dictionary that was named, or is bundled with the subject, is attached."""
+    from tools.features import open_dictionary
+
+    spec = means.sae or (pocket.NAME if means.model == pocket.NAME else None)
+    if spec is not None:
+        subject.attach(open_dictionary(spec, subject))
+    if means.feature is not None:
+        return subject.feature(means.feature)
+    if means.hook is not None:
+        return subject.at(means.hook, means.index or 0, means.sign)
+    return subject.neuron(means.layer, means.neuron, means.sign)
 
 
 @cache

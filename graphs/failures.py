@@ -9,10 +9,13 @@ def expected_failures() -> tuple[type[Exception], ...]:
     from graphs.settings import SettingError
     from memory.database import StoreError
     from memory.recall import EncoderError
+    from tools.augment import MaskedModelError
     from tools.corpus import CorpusError
+    from tools.features import DictionaryError
     from tools.subject import SubjectError
 
-    return (SettingError, SubjectError, CorpusError, ChatModelError, StoreError, EncoderError, OSError)
+    models = (SubjectError, DictionaryError, MaskedModelError, ChatModelError, EncoderError)
+    return (SettingError, CorpusError, StoreError, *models, OSError)
 
 
 def told(error: Exception) -> str:

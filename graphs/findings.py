@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from graphs.bench import DERIVED, Bench
+from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
-from memory.records import Origin, Record
+from memory.records import DERIVED, Origin, Record
 from tools.augment import Effect, effect, relative_change
 
 RANKED = 10
@@ -39,6 +39,9 @@ def gather(bench: Bench, run_id: str) -> Findings:
         best=strongest[0] if strongest and strongest[0].peak is not None else None,
         changes=tuple(_changes(records, bench.pages.distribution.floor)),
         curve=tuple(_curve(records)),
+        fluent=tuple(_fluent(records)),
+        optimised=next((step.update["optimised"] for step in reversed(steps) if "optimised" in step.update), {}),
+        edits=tuple(record for record in records if record.prompt.origin is Origin.EDIT and record.peak is not None),
         corpus_top=tuple(r for r in measured if r.prompt.origin is Origin.CORPUS)[:RANKED],
         evidence=tuple(records),
         calls=tuple(store.calls(run_id)),
@@ -72,6 +75,12 @@ def _changes(records: Sequence[Record], floor: float) -> Iterator[Change]:
             record.peak,
             (parent.id, record.id),
         )
+
+
+def _fluent(records: Sequence[Record]) -> list[Record]:
+    """The optimiser's records whose cross-entropy is known, highest first."""
+    known = [record for record in records if record.surprise is not None and record.peak is not None]
+    return sorted(known, key=lambda record: (-(record.peak or 0.0), record.surprise or 0.0, record.id))
 
 
 def _curve(records: Sequence[Record]) -> Iterator[CurvePoint]:

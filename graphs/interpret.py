@@ -56,7 +56,7 @@ def _interpret(arguments: argparse.Namespace) -> int:
     from graphs.session import Session
     from graphs.steps import StepFailed
 
-    title = f"L{asked.layer}N{asked.neuron} of {asked.model}"
+    title = f"{asked.unit} of {asked.model}"
     with Screen(title) as screen, Session(asked, run_id=run_id, progress=_survey_watcher(screen)) as session:
         screen.note(f"run {session.run_id}")
         try:

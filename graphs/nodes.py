@@ -1,8 +1,10 @@
 """The nodes of the supervisor graph. Thin: read the state, call one agent or tool, return what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from agents.mind import Evidence, View
 from agents.scorer import scores
@@ -13,17 +15,22 @@ from graphs.bench import Bench
 from graphs.legality import budget_left, legal
 from graphs.state import Inquiry
 from graphs.steps import Outcome
-from memory.records import Candidate, Fate, Origin, Prompt, Record, plain, revive
-from tools.augment import swaps
+from memory.records import Candidate, Fate, Kind, Origin, Prompt, Record, plain, revive
+from tools.alignment import aligned
+from tools.augment import IterativeMultiTokenAugmenter, swaps
+from tools.inverse import Inverse, invert
 from tools.prune import prune
-from tools.search import search
+from tools.search import Hit, search
 
 CLAIMS = 4  # asked for at a time
 ATTEMPTS = 5  # at guided prompts before random ones are taken
 PRUNED = 4  # texts cut to triggers, of different peak tokens
 SWAPPED_TOKENS, SWAPS = 6, 4  # tokens of a trigger exchanged, and replacements for each
-SEARCH_PASSES = 2000
+EDITS, MOST_EDITS = 4, 96  # replacements of a word and texts shown on either side, and texts measured a step
+SEARCH_PASSES, INVERSE_STEPS = 6000, 30
+INVERSE_LEFT = 2000  # passes, for less of which there is no inversion
 SEARCH_SEEDS, SEARCH_HITS = 8, 5
+NOTHING: Mapping[str, float] = MappingProxyType({})
 SEED_PROMPTS = Path(__file__).parent / "seed_prompts.txt"
 
 
@@ -122,7 +129,7 @@ def experiment(bench: Bench, state: Inquiry) -> Outcome:
 
 
 def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
-    """Cut the strongest texts to minimal triggers, and exchange their tokens to see what keeps, kills and raises."""
+    """Cut the strongest texts to minimal triggers, and change them to see what keeps, kills and raises."""
     run_id, floor = state["run_id"], bench.pages.distribution.floor
     chosen = _different(bench.evidence(run_id).top, PRUNED)
     triggers, cut = [], []
@@ -143,6 +150,8 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
         swapped += [Prompt(variant.text, Origin.SWAP, parent=record.id) for variant in found]
         rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, _seed(bench, state))
         swapped += [Prompt(text, Origin.REWRITE, parent=record.id) for text in rewritten]
+    for record in outcome.records[:1]:
+        swapped += _edits(bench, record, floor)
     more = _judged(bench, state, swapped, beside=judged)
     later = _measured(bench, state, more, first=len(outcome.records), best=outcome.update["best"])
     return Outcome(
@@ -154,20 +163,37 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
 
 
 def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
-    """Search for the input that drives the target hardest; every text found is decoded and measured again."""
+    """Search for the inputs that drive the target hardest, and for the fluent ones that still do.
+
+    Every text found is decoded and measured again. The first visit also inverts the target in the space of embeddings,
+    and says which features of the dictionary a neuron's weights point at.
+    """
     top = bench.evidence(state["run_id"]).top[:SEARCH_SEEDS]
     seeds = ["".join(r.tokens[max(0, r.position - 15) : r.position + 1]) for r in top if r.position is not None]
+    scale, started = max(bench.pages.distribution.deviation, 1e-6), bench.subject.passes
+    left = bench.means.max_forward_passes - state.get("passes", 0)
+    told: dict[str, Any] = state.get("optimised", {}) or {"typical": bench.pages.typical} | _pointed_at(bench)
+    inverted: tuple[str, ...] = ()
+    if "inverse" not in told and left >= INVERSE_LEFT:
+        inverse = invert(bench.subject, bench.target, steps=INVERSE_STEPS, scale=scale, seeds=seeds[:2])
+        told, inverted = told | {"inverse": _inversion(inverse)}, inverse.texts
     found = search(
         bench.subject,
         bench.target,
-        seeds=seeds,
-        passes=min(SEARCH_PASSES, max(1, bench.means.max_forward_passes - state.get("passes", 0))),
+        seeds=[*seeds, *inverted],
+        passes=min(SEARCH_PASSES, max(1, left - (bench.subject.passes - started))),
         seed=_seed(bench, state),
-        scale=max(bench.pages.distribution.deviation, 1e-6),
+        scale=scale,
+        typical=bench.pages.typical,
     )
-    prompts = [Prompt(hit.text, Origin.OPTIMISER) for hit in found.hits[:SEARCH_HITS]]
-    judged = _judged(bench, state, prompts)
-    return _measured(bench, state, judged)
+    fluent = [found.typical] if found.typical else []
+    shown: dict[Hit, None] = dict.fromkeys([*found.hits[:SEARCH_HITS], *found.front, *fluent])
+    prompts = [Prompt(text, Origin.OPTIMISER) for text in [*(hit.text for hit in shown), *inverted[:1]]]
+    outcome = _measured(
+        bench, state, _judged(bench, state, prompts), surprises={hit.text: hit.surprise for hit in shown}
+    )
+    ended = {"evaluated": told.get("evaluated", 0) + found.evaluated, "ending": found.status.value}
+    return replace(outcome, update=outcome.update | {"optimised": told | ended})
 
 
 def explainer(bench: Bench, state: Inquiry) -> Outcome:
@@ -176,6 +202,36 @@ def explainer(bench: Bench, state: Inquiry) -> Outcome:
     explanation = bench.mind.explain(evidence, _seed(bench, state))
     found = scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed)
     return Outcome({"finished": True}, explanation=explanation, scores=tuple(found))
+
+
+def _inversion(inverse: Inverse) -> dict[str, Any]:
+    """What an inversion came to, as plain data."""
+    return {
+        "status": inverse.status.value,
+        "continuous": inverse.continuous,
+        "discrete": inverse.discrete,
+        "gap": inverse.gap,
+        "text": inverse.texts[0] if inverse.texts else None,
+        "curve": [[point.step, point.activation] for point in inverse.curve],
+    }
+
+
+def _pointed_at(bench: Bench) -> dict[str, Any]:
+    """The features that a neuron's weights point at, as plain data; nothing where there is no dictionary."""
+    dictionary = bench.subject.dictionary
+    if bench.target.kind is not Kind.NEURON or dictionary is None:
+        return {}
+    return {"alignment": plain(aligned(bench.subject, bench.target, dictionary))}
+
+
+def _edits(bench: Bench, record: Record, floor: float) -> list[Prompt]:
+    """Texts a few words away from a trigger: those that raise it most, and those that are gone furthest."""
+    walker = IterativeMultiTokenAugmenter(
+        bench.subject, bench.target, bench.words, n=EDITS, beam=2, most=MOST_EDITS, floor=floor
+    )
+    positive, negative = walker.iterative_augment(record.prompt.text, steps=2)
+    chosen = [*positive[:EDITS], *negative[:EDITS]]
+    return [Prompt(edit.text, Origin.EDIT, parent=record.id) for edit in chosen]
 
 
 def _seed(bench: Bench, state: Inquiry) -> int:
@@ -198,11 +254,12 @@ def _measured(
     *,
     first: int = 0,
     best: float | None = None,
+    surprises: Mapping[str, float] = NOTHING,
 ) -> Outcome:
     """Measure accepted candidates (or `prompts`) now; `first` records of this step stand before them."""
     chosen = [each.prompt for each in judged if each.reason is None] if prompts is None else prompts
     start = bench.store.next_record_id(state["run_id"]) + first
-    records = bench.measured(chosen, step=state.get("step", 0) + 1, first_id=start)
+    records = bench.measured(chosen, step=state.get("step", 0) + 1, first_id=start, surprises=surprises)
     peaks = [record.peak for record in records if record.peak is not None]
     earlier = [value for value in (state.get("best"), best) if value is not None]
     return Outcome({"best": max([*peaks, *earlier], default=None)}, records, tuple(judged))

@@ -112,8 +112,9 @@ class Session:
                 "tags": ["neuronaut", self.means.model],
                 "metadata": {
                     "model": self.means.model,
-                    "layer": self.means.layer,
-                    "neuron": self.means.neuron,
+                    "layer": self.bench.target.layer,
+                    "neuron": self.bench.target.index,
+                    "kind": self.bench.target.kind.value,
                     "run_id": self.run_id,
                 },
             }

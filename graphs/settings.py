@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     target = made.add_argument_group("target")
     target.add_argument("--layer", type=int, help="layer, from 0")
     target.add_argument("--neuron", type=int, help="neuron of the layer's MLP, from 0")
+    target.add_argument("--sae", metavar="SAE", help="a dictionary: RELEASE/ID of sae_lens, a folder, or pocket")
+    target.add_argument("--feature", type=int, help="a feature of that dictionary, instead of a neuron")
+    target.add_argument("--hook", metavar="NAME", help="any hook point, instead of a neuron")
+    target.add_argument("--index", type=int, help="which channel of that hook point")
     target.add_argument("--negative", action="store_true", help="study what drives it down instead of up")
     target.add_argument("--position", help="what a text's activation is: max, last, mean or an index")
     sources = made.add_argument_group("sources")
@@ -53,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     sources.add_argument("--survey-tokens", type=int, help="tokens the survey reads; by the model's size")
     sources.add_argument("--seed-prompts", type=Path, metavar="FILE", help="your own prompts, one a line")
     sources.add_argument("--notes", type=Path, metavar="FILE", help="an analyst's notes for the agents")
+    sources.add_argument("--masked-lm", metavar="NAME", help="a masked language model for word replacements")
     sources.add_argument("--device", help="cpu, cuda or mps")
     mind = made.add_argument_group("mind")
     mind.add_argument("--llm", help="auto, built-in, ollama:MODEL, PROVIDER:MODEL or scripted:FILE")
@@ -75,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME)")
     output.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as data")
     output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped")
-    made.set_defaults(**{name: value for name in PASSED if (value := getattr(Means, name, None)) is not None})
+    made.set_defaults(**{name: value for name in PASSED - UNIT if (value := getattr(Means, name, None)) is not None})
     return made
 
 
@@ -139,13 +144,14 @@ def choose_mind(wanted: str, url: str | None) -> Choice:
 def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Choice) -> Means:
     """The means of a new run. Raises SettingError for missing or senseless values."""
     given = vars(arguments)
-    if "layer" not in given or "neuron" not in given:
-        raise SettingError("say which neuron: --layer L --neuron N")
+    _check_unit(given, model.name)
     passed = {name: value for name, value in given.items() if name in PASSED}
     _check(passed)
     position = str(given.get("position", "max"))
     if not re.fullmatch(r"max|last|mean|-?[0-9]{1,9}", position):
         raise SettingError(f"--position is max, last, mean or an index, not '{position}'")
+    if passed.get("feature") is not None:
+        passed.setdefault("sae", POCKET)
     return Means(
         **passed,
         sign=-1 if given.get("negative") else 1,
@@ -163,13 +169,26 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
 PASSED = {
     "layer", "neuron", "survey_tokens", "device", "temperature", "llm_timeout", "seed", "max_iterations", "minutes",
     "max_llm_calls", "max_forward_passes", "keep", "min_improvement", "stagnation", "near_mid",
-    "near_high", "near_low",
+    "near_high", "near_low", "sae", "feature", "hook", "index", "masked_lm",
 }  # fmt: skip
+UNIT = {"layer", "neuron"}  # never taken for granted
 POSITIVE = {
     "survey_tokens", "llm_timeout", "max_iterations", "minutes", "max_forward_passes", "keep", "stagnation", "near_mid",
     "near_high", "near_low",
 }  # fmt: skip
 FROM_ZERO = {"temperature", "seed", "max_llm_calls", "min_improvement"}
+
+
+def _check_unit(given: dict[str, Any], model: str) -> None:
+    """Raise SettingError unless exactly one unit is named, and one that can be studied that way."""
+    units = [("layer", "neuron"), ("feature",), ("hook", "index")]
+    named = [names for names in units if all(name in given for name in names)]
+    if len(named) != 1 or any(name in given for names in units if names not in named for name in names):
+        raise SettingError("say which unit: --layer L --neuron N, or --sae SAE --feature N, or --hook NAME --index N")
+    if named == [("feature",)] and "sae" not in given and model != POCKET:
+        raise SettingError("say which dictionary the feature belongs to: --sae RELEASE/ID or a folder")
+    if named == [("feature",)] and given.get("negative"):
+        raise SettingError("a feature never goes below zero, so there is no --negative side to study")
 
 
 def _check(passed: dict[str, Any]) -> None:

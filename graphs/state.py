@@ -23,6 +23,7 @@ class Inquiry(TypedDict, total=False):
     passes: int  # prompts sent through the model
     llm_calls: int
     seconds: float
+    optimised: dict[str, Any]  # what the optimiser found beside texts: typical cross-entropy, inversion, alignment
     goto: str  # where the supervisor sent the run
     why: str
     finished: bool
@@ -30,10 +31,13 @@ class Inquiry(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Means:
-    """What an inquiry may use: the question, the sources, the mind and the budgets."""
+    """What an inquiry may use: the question, the sources, the mind and the budgets.
 
-    layer: int
-    neuron: int
+    The unit is a neuron (layer, neuron), or a feature of the dictionary `sae`, or a channel (hook, index).
+    """
+
+    layer: int = -1
+    neuron: int = -1
     model: str = "pocket"
     sign: int = 1
     corpus: str = "stdlib"
@@ -58,4 +62,18 @@ class Means:
     max_iterations: int = 12
     minutes: float | None = None
     max_llm_calls: int = 60
-    max_forward_passes: int = 20_000
+    max_forward_passes: int = 30_000
+    sae: str | None = None
+    feature: int | None = None
+    hook: str | None = None
+    index: int | None = None
+    masked_lm: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit in words, before anything is loaded."""
+        if self.feature is not None:
+            return f"feature {self.feature} of dictionary {self.sae}"
+        if self.hook is not None:
+            return f"channel {self.index} of {self.hook}"
+        return f"L{self.layer}N{self.neuron}"

@@ -35,6 +35,7 @@ GROUPS: dict[Origin, str] = {
     Origin.HYPOTHESIS: "guided",
     Origin.PRUNE: "variant",
     Origin.SWAP: "variant",
+    Origin.EDIT: "variant",
     Origin.REWRITE: "variant",
 }  # any other origin is its own group
 

@@ -36,6 +36,7 @@ class Origin(StrEnum):
     RANDOM = "random"
     PRUNE = "prune"
     SWAP = "swap"  # one token replaced, by the subject's own proposals or its embedding neighbours
+    EDIT = "edit"  # several words replaced, one after the other
     REWRITE = "rewrite"
     OPTIMISER = "optimiser"
 
@@ -70,6 +71,9 @@ class Verdict(StrEnum):
     CONTEXT = "context"
     POLYSEMANTIC = "polysemantic"
     UNEXPLAINED = "unexplained"
+
+
+DERIVED = frozenset({Origin.PRUNE, Origin.SWAP, Origin.EDIT, Origin.REWRITE, Origin.OPTIMISER})  # made from other texts
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_every_command_parses() -> None:
     for line in commands:
         words = shlex.split(line)
         arguments = parser().parse_args(words[words.index("graphs.interpret") + 1 :])
-        assert arguments.layer >= 0
+        assert getattr(arguments, "layer", getattr(arguments, "feature", getattr(arguments, "index", -1))) >= 0
 
 
 def test_every_flag_in_the_table_exists() -> None:

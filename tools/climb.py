@@ -1,13 +1,17 @@
 """The walks of a search through rows of tokens: towards a high drive, and towards a high drive of fluent text.
 
-1. A step draws rows one move from where the walk stands (tools/moves.py): half by the slope, a third by the subject's
-   own expectation. They are screened in batches at their last token; the best swaps at different places are united and
-   screened too. The best whose text is tokenised into just that row is confirmed in float32.
-2. A bold walk raises the drive. A step that gains less than 0.01 sigma is a failure; lengths may change after three,
-   and after six the next walk starts: at the next of the starts, then at the best row with some tokens shaken.
-3. A fluent walk raises drive minus a weight times cross-entropy, with eight weights on a log grid, or minus a steep
-   price for cross-entropy beyond what is typical; it starts at the best row for that so far. Rows are ranked by slope
-   and expectation together, and the true cross-entropy is computed for the best 16 by that free estimate.
+1. A step draws rows one move from where the walk stands (tools/moves.py), most by the slope. They are screened in
+   batches at their last token; the best swaps at different places are united and screened too. The best whose text is
+   tokenised into just that row is confirmed in float32.
+2. A bold walk raises the drive. It goes to the best new row around, better or not, so that it can leave a small hill.
+   A step that gains less than 0.01 sigma is a failure; four end a walk, 16 that of the best so far.
+3. Bold walks begin in turn as a race of three, three steps each, whose leader goes on (from the best start left, or the
+   best row with some tokens shaken, and from two rows of chance; their lengths may change after three failures), and
+   alone from chance at full length. The best text of a corpus is a local optimum more often than not.
+4. A fluent walk raises drive minus a weight times cross-entropy, with eight weights on a log grid, or minus a steep
+   price for cross-entropy beyond what is typical; it starts at the best row for that so far, the seeds among them. Rows
+   are ranked by slope and expectation together, and the true cross-entropy is computed for the best 16 by that free
+   estimate.
 
 Drives are in sigmas throughout. Everything confirmed is kept in `trail`. Knows no texts but to check that a row
 survives, and reports nothing: tools/search.py measures what is worth reporting.
@@ -17,6 +21,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, cycle
 
 import torch
@@ -32,7 +37,9 @@ WIDTH = 64  # proposals a step
 UNION = 8  # most swaps united
 GAIN = 0.01  # sigma
 RESTLESS = 3  # failures before lengths may change
-STUCK, STUCK_FLUENT = 6, 3  # failures that end a walk
+STUCK, STUCK_FLUENT = 4, 3  # failures that end a walk
+PERSISTENT = 16  # the same for the best walk so far
+RIVALS, HEAT = 2, 3  # rows of chance in a race, and steps before its leader is known
 TRUE = 16  # rows whose cross-entropy is computed in a fluent step
 DOUBTED = 8  # best rows asked whether their text survives
 WEIGHTS = tuple(0.1 * 100 ** (n / 7) for n in range(8))  # sigma a nat
@@ -94,15 +101,24 @@ class Budget:
         return math.inf if self.passes is None else self.passes - self.kept_back - self.used
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Stand:
-    """A confirmed row, its drive in sigmas, its cross-entropy, and [tokens, vocabulary] slopes and expected log p."""
+    """A confirmed row, its drive in sigmas and the slopes of it, [tokens, vocabulary]."""
 
     row: Row
     drive: float
-    surprise: float
     slopes: torch.Tensor
-    expected: torch.Tensor
+    fluency: Fluency
+
+    @cached_property
+    def expected(self) -> torch.Tensor:
+        """log p of every token at every place: [tokens, vocabulary]."""
+        return self.fluency.expected(self.row)
+
+    @cached_property
+    def surprise(self) -> float:
+        """Cross-entropy in nats a token; a climb fills it in for many at once."""
+        return surprise(self.expected, self.row)
 
     def ranking(self, aim: Aim) -> torch.Tensor:
         """First-order change of the aim for every swap, as far as it can be known for nothing: [tokens, vocabulary]."""
@@ -120,6 +136,15 @@ class Stand:
         return self.surprise + rise / len(self.row)
 
 
+@dataclass
+class Walk:
+    """Where a bold walk stands, the best drive it has seen, and its steps since then."""
+
+    stand: Stand
+    top: float
+    failures: int = 0
+
+
 class Climb:
     """One search's walks. `scale` is sigma; `typical` the cross-entropy of ordinary text, if that is known."""
 
@@ -133,8 +158,9 @@ class Climb:
         self.moves = Moves(self.subject, length=length, seed=seed)
         self.smooth = Moves(self.subject, length=length, seed=seed + 1)
         self.starts: list[Scored] = []
+        self.windows: list[Row] = []
         self.stands: dict[Row, Stand] = {}
-        self.trail: list[Stop] = []
+        self.marks: list[tuple[Stand, int, float]] = []  # stands in order, with passes and CPU seconds
         self.baseline: float | None = None
         self.best = -math.inf
         self.fruitless = 0  # bold walks running that have not raised the best
@@ -148,34 +174,66 @@ class Climb:
         self.baseline = max((peak for peak, _, _ in peaks if peak is not None), default=None)
         ends = [(position + 1, ids) for _, position, ids in peaks if position is not None]
         windows = [ids[max(0, end - self.length) : end] for end, ids in ends]
+        self.windows = [row for row in dict.fromkeys(windows) if self.moves.allows(row)]
         rows = [*windows, *map(self.moves.filled, windows), self.moves.filled(())]
         fresh = self.moves.fresh(rows)[: int(min(len(rows), max(0, self.budget.left)))]
         self.evaluated += len(fresh)
         scored = zip(fresh, self.evaluator.scores(fresh), strict=True)
         self.starts = sorted((score / self.scale, row[: at + 1]) for row, (score, at) in scored)
 
+    def trail(self) -> list[Stop]:
+        """Everything confirmed, in order."""
+        self._price()
+        return [
+            Stop(self.subject.decode(stand.row), stand.row, stand.drive, stand.surprise, passes, seconds)
+            for stand, passes, seconds in self.marks
+        ]
+
     def bold(self) -> Iterator[None]:
-        """Walk after walk for the drive alone; pauses after every step."""
-        while True:
+        """Races of a few walks for the drive alone, and lone walks from chance in turn; pauses after every step."""
+        for lone in cycle([False, True]):
             before = self.best
-            stand = self._confirmed(self._next_start())
-            failures = 0 if stand else STUCK
-            yield
-            while stand and failures < STUCK:
-                resize = failures >= RESTLESS or len(stand.row) < self.length
-                better = self._step(stand, BOLD, resize=resize)
-                gained = better is not None and better.drive - stand.drive >= GAIN
-                failures = 0 if gained else failures + 1
-                stand = better or stand
+            starts = [self.moves.filled(())] if lone else self._starting()
+            walks = [walk for start in starts if (walk := self._walk(start))]
+            for walk in walks:
+                for _ in range(HEAT):
+                    self._stride(walk, resize=not lone)
+                    yield
+            leader = max(walks, key=lambda walk: walk.top, default=None)
+            while leader and leader.failures < (PERSISTENT if lone or leader.top >= self.best - GAIN else STUCK):
+                self._stride(leader, resize=not lone)
                 yield
             self.fruitless = 0 if self.best - before >= GAIN else self.fruitless + 1
+            yield
+
+    def _stride(self, walk: "Walk", *, resize: bool) -> None:
+        """One step of a bold walk: to the best row around, better or not, so that it can leave a small hill."""
+        resize = resize and (walk.failures >= RESTLESS or len(walk.stand.row) < self.length)
+        found = self._step(walk.stand, BOLD, resize=resize)
+        walk.failures = 0 if found and found.drive - walk.top >= GAIN else walk.failures + 1
+        walk.stand = found or walk.stand
+        walk.top = max(walk.top, walk.stand.drive)
+
+    def _walk(self, row: Row) -> "Walk | None":
+        stand = self._confirmed(row)
+        return Walk(stand, stand.drive) if stand else None
+
+    def _starting(self) -> list[Row]:
+        """Rows to race from: the best start not yet used or else the best row shaken, and rows of chance."""
+        best = max(self.stands.values(), key=lambda stand: stand.drive, default=None)
+        first = [self.starts.pop()[1]] if self.starts else [self.moves.shaken(best.row)] if best else []
+        return [*first, *(self.moves.filled(()) for _ in range(RIVALS))]
 
     def fluent(self) -> Iterator[None]:
         """Walk after walk, one aim of fluency after the other; pauses after every step. Needs something confirmed."""
         aims = [Aim(weight) for weight in WEIGHTS]
         if self.typical is not None:
             aims = [each for aim in aims for each in (Aim(STEEP, self.typical), aim)]
+        for row in self.windows:
+            self._confirmed(row)
+            yield
         for aim in cycle(aims):
+            self._price()
             stand = max(self.stands.values(), key=lambda each, aim=aim: aim.worth(each.drive, each.surprise))
             failures = 0
             while failures < STUCK_FLUENT:
@@ -184,30 +242,25 @@ class Climb:
                 stand = better or stand
                 yield
 
-    def _next_start(self) -> Row:
-        """The best start not yet used, then the best row shaken, or chance when there is none."""
-        if self.starts:
-            return self.starts.pop()[1]
-        best = max(self.trail, key=lambda stop: stop.drive, default=None)
-        return self.moves.shaken(best.row) if best else self.moves.filled(())
-
     def _step(self, stand: Stand, aim: Aim, *, resize: bool) -> Stand | None:
         """The best row around a stand, confirmed; None when nothing there is better."""
         moves = self.smooth if aim.weight else self.moves
         room = min(WIDTH, int(min(self.budget.left, WIDTH + UNION + TRUE)) - UNION - TRUE)
         ranking = stand.ranking(aim)
-        rows = moves.around(stand.row, room, ranking=ranking, expected=stand.expected, resize=resize)
+        expected = stand.expected if aim.weight else None
+        rows = moves.around(stand.row, room, ranking=ranking, expected=expected, resize=resize)
         scored = self._worth(stand, aim, rows)
         scored += self._worth(
             stand, aim, moves.fresh(_unions(stand.row, scored, aim.worth(stand.drive, stand.surprise)))
         )
         least = aim.worth(stand.drive, stand.surprise)
         for worth, row in sorted(scored, reverse=True)[:DOUBTED]:
-            if worth <= least:
+            if aim.weight and worth <= least:
                 return None
             if survives(self.subject, row):
                 found = self._confirmed(row)
-                return found if found and aim.worth(found.drive, found.surprise) > least else None
+                better = found and (not aim.weight or aim.worth(found.drive, found.surprise) > least)
+                return found if better else None
         return None
 
     def _worth(self, stand: Stand, aim: Aim, rows: Sequence[Row]) -> list[Scored]:
@@ -228,16 +281,21 @@ class Climb:
         text = self.subject.decode(row)
         if self.subject.encode(text) != list(row):
             return None
-        drive = self.evaluator.exact([row])[0] / self.scale
+        drive, slopes = self.evaluator.ascent(row)
         if not math.isfinite(drive):
             return None
-        expected = self.fluency.expected(row)
-        nats = surprise(expected, row)
-        stand = Stand(row, drive, nats, self.evaluator.slopes(row) / self.scale, expected)
-        self.stands[row] = stand
-        self.best = max(self.best, drive)
-        self.trail.append(Stop(text, row, drive, nats, self.budget.used, self.budget.elapsed))
+        stand = self.stands[row] = Stand(row, drive / self.scale, slopes / self.scale, self.fluency)
+        self.best = max(self.best, stand.drive)
+        self.marks.append((stand, self.budget.used, self.budget.elapsed))
         return stand
+
+    def _price(self) -> None:
+        """Find the cross-entropy of all stands that have none yet, together."""
+        unknown = [stand for stand in self.stands.values() if "surprise" not in stand.__dict__]
+        if unknown:
+            rows = [stand.row for stand in unknown]
+            for stand, nats in zip(unknown, self.fluency.surprises(rows[0], unknown[0].expected, rows), strict=True):
+                stand.surprise = nats
 
 
 def _unions(row: Row, scored: Sequence[Scored], least: float) -> list[Row]:

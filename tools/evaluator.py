@@ -4,11 +4,11 @@
    it (tools/stack.py, tools/branches.py): the parent's keys and values are shared, the last block asks one query a row.
 2. `exact`: the same in float32, equal to the hooked value to 1e-5.
 3. `scores`: a row's best token anywhere, and which it is, by hook and stop-at-layer.
-4. `slopes`: the gradient of a row's last drive with respect to one-hot tokens, the first-order move of HotFlip
-   (Ebrahimi et al. 2018, arXiv:1712.06751) and GCG (Zou et al. 2023, arXiv:2307.15043).
+4. `ascent`: a row's last drive in float32 and its gradient with respect to one-hot tokens, the first-order move of
+   HotFlip (Ebrahimi et al. 2018, arXiv:1712.06751) and GCG (Zou et al. 2023, arXiv:2307.15043).
 
 A model or a hook point that the stack does not know goes through the hooks instead: slower, never another number.
-Knows nothing of text, proposals or budgets; `subject.passes` counts a row once, a slope twice (there and back).
+Knows nothing of text, proposals or budgets; `subject.passes` counts a row once, an ascent twice (there and back).
 """
 
 import math
@@ -62,16 +62,19 @@ class Evaluator:
         places = [max(range(len(drives)), key=drives.__getitem__) for drives in every]
         return [(drives[place], place) for drives, place in zip(every, places, strict=True)]
 
-    def slopes(self, row: Row) -> torch.Tensor:
-        """First-order change of the drive at the end when token i becomes v: [tokens, vocabulary], 0 for its own."""
+    def ascent(self, row: Row) -> tuple[float, torch.Tensor]:
+        """The drive at the end in float32, and its slopes [tokens, vocabulary].
+
+        A slope is the first-order change when token i becomes v, 0 for the token that is there.
+        """
         with self.subject.lock(), torch.enable_grad():
             tokens = torch.nn.functional.embedding(self._grid(row), self._table.detach()).requires_grad_()
-            quick = None if _too_long([row]) else self._screening
+            quick = None if _too_long([row]) else self._exact
             end = quick.of_embedded(tokens) if quick else self._hooked_end(row, tokens)
             [gradient] = torch.autograd.grad(end.sum(), tokens)
         self.subject.passes += 2
         slopes = (gradient[0, 1:] @ self._table.T).float().cpu()
-        return slopes - slopes.gather(1, torch.tensor(row)[:, None])
+        return float(end.detach()), slopes - slopes.gather(1, torch.tensor(row)[:, None])
 
     def _ends(self, stack: Stack, rows: Sequence[Row], parent: Row, memory: Memory) -> list[float]:
         def compute(batch: Batch) -> list[float]:

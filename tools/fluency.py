@@ -37,11 +37,12 @@ class Fluency:
         self.subject.passes += 1
         return log_p[0].cpu()
 
-    def surprises(self, parent: Row, expected: torch.Tensor, rows: Sequence[Row]) -> list[float]:
-        """Cross-entropy of rows near `parent`, whose expectations are known; screened like activations are."""
+    def surprises(self, parent: Row, expected: torch.Tensor | None, rows: Sequence[Row]) -> list[float]:
+        """Cross-entropy of rows near `parent`, screened like activations are; `expected` of it is computed if None."""
         stack = self._screening
         if stack is None or max(map(len, [parent, *rows])) > LONGEST:
             return [surprise(expectations(self.subject, row), row) for row in rows]
+        expected = self.expected(parent) if expected is None else expected
         if self._parent is None or self._parent[0] != parent:
             grid = torch.tensor([[self.subject.bos, *parent]], device=self.subject.device)
             own = expected.gather(1, torch.tensor(parent)[:, None])[:, 0].cumsum(0).to(self.subject.device)

@@ -1,7 +1,7 @@
 """The rows one move away from a row: what a discrete search may try next.
 
-1. Which token: half from the ranking's best (the slope, or the slope and what the subject expects), a third drawn from
-   the subject's own expectation, the rest embedding neighbours and chance.
+1. Which token: four in five from the ranking's best, or, where fluency counts, half from a ranking by slope and
+   expectation together and a third drawn from the subject's expectation; the rest embedding neighbours and chance.
 2. Which edit: a replacement; when lengths may change, a quarter of them insert, delete or shift (delete and insert).
 3. Which rows: none ever given before, and only of tokens that survive decode -> encode on their own. Whether a whole
    row survives is asked of the few that are to be accepted, not of all.
@@ -20,6 +20,8 @@ from tools.branches import Row
 from tools.proposals import Neighbours, replaced, special, survives
 from tools.subject import Subject
 
+STEEP = 0.8  # share of tokens from the ranking
+STEEP_OF_FLUENT, LIKELY = 0.5, 1 / 3  # the same, and the share the subject expects, where fluency counts
 TOP = 64  # tokens a position that the ranking may choose from
 NEAR = 16  # embedding neighbours a token may turn into
 RESIZED = 0.25  # share of moves that insert, delete or shift, when they may
@@ -39,24 +41,32 @@ class Moves:
         self._allowed = frozenset(self._vocabulary)
         self._given: set[Row] = set()
 
-    def around(self, row: Row, count: int, *, ranking: torch.Tensor, expected: torch.Tensor, resize: bool) -> list[Row]:
+    def around(
+        self, row: Row, count: int, *, ranking: torch.Tensor, expected: torch.Tensor | None, resize: bool
+    ) -> list[Row]:
         """Up to `count` rows one edit from `row`; `ranking` and `expected` (log p) are [tokens, vocabulary]."""
-        best = ranking.masked_fill(self._barred, -torch.inf)
-        steepest = best.topk(min(TOP, len(self._vocabulary)), dim=1).indices.tolist()
-        likely = torch.multinomial(expected.exp(), TOP, replacement=True, generator=self._torch).tolist()
+        best = ranking.masked_fill(self._barred, -torch.inf).topk(min(TOP, len(self._vocabulary)), dim=1).indices
+        sources = [(STEEP, best.tolist())]
+        if expected is not None:
+            likely = torch.multinomial(expected.exp(), TOP, replacement=True, generator=self._torch).tolist()
+            sources = [(STEEP_OF_FLUENT, best.tolist()), (LIKELY, likely)]
         found: list[Row] = []
         for _ in range(TRIES * count):
             if len(found) == count:
                 break
             place = self._random.randrange(len(row))
-            token = self._token(row[place], self._random.choice(steepest[place]), self._random.choice(likely[place]))
+            token = self._token(row[place], [(share, tokens[place]) for share, tokens in sources])
             resized = resize and self._random.random() < RESIZED
             found += self.fresh([self._resized(row, place, token) if resized else replaced(row, place, token)])
         return found
 
+    def allows(self, row: Row) -> bool:
+        """Whether all tokens of a row may be used."""
+        return bool(row) and self._allowed.issuperset(row)
+
     def fresh(self, rows: Sequence[Row]) -> list[Row]:
         """Those of allowed tokens that were never given before; from now on they count as given."""
-        new = [row for row in dict.fromkeys(rows) if row and row not in self._given and self._allowed.issuperset(row)]
+        new = [row for row in dict.fromkeys(rows) if row not in self._given and self.allows(row)]
         self._given.update(new)
         return new
 
@@ -76,15 +86,14 @@ class Moves:
             row = other if survives(self.subject, other) else row
         return row
 
-    def _token(self, old: int, steep: int, likely: int) -> int:
+    def _token(self, old: int, sources: Sequence[tuple[float, list[int]]]) -> int:
+        """A token from one of the sources by their shares, else a neighbour of the old one or any."""
         kind = self._random.random()
-        if kind < 1 / 2:
-            return steep
-        if kind < 5 / 6:
-            return likely
-        if kind < 11 / 12:
-            return self._random.choice(self._near(old, NEAR))
-        return self._random.choice(self._vocabulary)
+        for share, tokens in sources:
+            if kind < share:
+                return self._random.choice(tokens)
+            kind -= share
+        return self._random.choice(self._near(old, NEAR) if self._random.random() < 1 / 2 else self._vocabulary)
 
     def _resized(self, row: Row, place: int, token: int) -> Row:
         """The token inserted before `place` while there is room, `place` deleted, or both at different places."""

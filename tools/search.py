@@ -1,11 +1,11 @@
 """The text that fires a unit most, and the most fluent texts that fire it: found by walks, reported from the string.
 
-GCG (Zou et al. 2023, arXiv:2307.15043) and EPO (Thompson et al. 2024, arXiv:2402.17700), with narrow steps, proposals
+GCG (Zou et al. 2023, arXiv:2307.15043) and EPO (Thompson et al. 2024, arXiv:2402.01702), with narrow steps, proposals
 that are not all gradient, a climb on the pre-activation (tools/evaluator.py) and the union of the best swaps.
 
 1. Starts: each seed cut to the `length` tokens that end at its peak, the same filled up on the left with random tokens,
    and a random row; the best first.
-2. Bold and fluent walks from there (tools/climb.py), step by step in turn; a third of the passes is for the fluent.
+2. Bold and fluent walks from there (tools/climb.py), step by step in turn; a quarter of the passes is for the fluent.
 3. The search ends when its budget is spent or six bold walks running have not raised the best by 0.01 sigma.
 4. What is reported is decoded and measured from its text in float32.
 
@@ -23,7 +23,7 @@ from tools.evaluator import Evaluator
 from tools.subject import Reading, Subject
 
 PASSES = 2000
-FLUENT = 1 / 3  # share of passes for fluent walks
+FLUENT = 0.25  # share of passes for fluent walks
 WALKS = 6  # fruitless walks that end the search
 LEAST = 40  # passes left for which a step is still worth its slope
 KEPT = 20  # hits reported
@@ -111,8 +111,9 @@ def search(
 
 def _found(subject: Subject, target: Target, climb: Climb, *, settled: bool) -> Found:
     """What the search came to, from the texts themselves."""
-    ranked = sorted(climb.trail, key=lambda stop: (-stop.drive, stop.surprise, stop.text))
-    rises = _rises(climb.trail)
+    trail = climb.trail()
+    ranked = sorted(trail, key=lambda stop: (-stop.drive, stop.surprise, stop.text))
+    rises = _rises(trail)
     room = climb.budget.kept_back if climb.budget.passes is None else climb.budget.passes - climb.budget.used
     wanted = [*ranked[:1], *_undominated(ranked), *reversed(rises[-RISES:]), *ranked[:KEPT]]
     wanted = list(dict.fromkeys(wanted))[:room]
@@ -129,7 +130,7 @@ def _found(subject: Subject, target: Target, climb: Climb, *, settled: bool) -> 
         evaluated=climb.evaluated,
         passes=climb.budget.used,
         history=tuple(_history([(stop.passes, hits[stop].activation) for stop in rises if stop in hits])),
-        trail=tuple(climb.trail),
+        trail=tuple(trail),
         status=ending if best and best[0].activation > 0 else Ending.NOT_REACHED,
     )
 

@@ -16,9 +16,10 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -248,10 +249,23 @@ def _found(subject: Subject, bank: Bank, texts: list[list[int]], *, wanted: np.n
         parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
         found.append(Found(*(part.cpu() for part in parts), sample=sample.to("cpu", torch.float16)))
 
-    fast = torch.autocast(subject.device.type, torch.bfloat16) if bfloat16_is_fast(subject.device) else nullcontext()
-    with subject.lock(), torch.inference_mode(), fast, subject.hooked(dict.fromkeys(bank.hooks, read), stop=True):
+    hooked = subject.hooked(dict.fromkeys(bank.hooks, read), stop=True)
+    with subject.lock(), torch.inference_mode(), _format(subject), hooked:
         subject.run(grid)
     return found
+
+
+def bare(subject: Subject, texts: list[list[int]]) -> None:
+    """One pass over a batch of token ids as the survey makes it, that reads nothing: what reading is measured by."""
+    grid = subject.padded(texts)
+    with subject.lock(), torch.inference_mode(), _format(subject):
+        subject.run(grid)
+
+
+def _format(subject: Subject) -> AbstractContextManager[Any]:
+    """The number format of the pass."""
+    quick = bfloat16_is_fast(subject.device)
+    return torch.autocast(subject.device.type, torch.bfloat16) if quick else nullcontext()
 
 
 def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, at: int) -> None:

@@ -134,6 +134,40 @@ def curve(points: Sequence[CurvePoint], *, corpus_max: float) -> str:
     return svg("".join(body), "Search curve", about, width=WIDTH, height=HEIGHT, kind="chart")
 
 
+def front(
+    points: Sequence[tuple[float, float]], leading: Sequence[tuple[float, float]], *, typical: float | None, top: float
+) -> str:
+    """Activation by cross-entropy: every point (nats, activation), the leading ones joined, what is typical marked."""
+    points = [point for point in points if all(map(math.isfinite, point))]
+    if not points:
+        return ""
+    across_all = [nats for nats, _ in points] + ([typical] if typical is not None else [])
+    left, right = 0.0, max(across_all) * 1.06 or 1.0
+    low, high = min(0.0, *(value for _, value in points)), max(top, *(value for _, value in points)) * 1.08 or 1.0
+    base = HEIGHT - BOTTOM
+
+    def across(nats: float) -> float:
+        return LEFT + (nats - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+
+    def up(value: float) -> float:
+        return base - (value - low) / (high - low) * (base - TOP)
+
+    body = [_grid(up(tick), f"{tick:g}") for tick in ticks(low, high)]
+    body += [_under(across(tick), base, tick) for tick in ticks(left, right)]
+    body.append(line(LEFT, up(top), WIDTH - RIGHT, up(top), "limit"))
+    body.append(label(LEFT + 4, up(top) + 14, f"corpus max {number(top)}", "note"))
+    if typical is not None:
+        body.append(_flag(across(typical), base, f"ordinary text {number(typical)} nats a token", row=0))
+    steps = sorted(leading)
+    path = "".join(f"{'L' if n else 'M'}{across(nats):.1f},{up(value):.1f}" for n, (nats, value) in enumerate(steps))
+    body.append(f'<path d="{path}" class="trail"/>' if len(steps) > 1 else "")
+    body += [shape(across(nats), up(value), Origin.OPTIMISER.value) for nats, value in points]
+    about = (
+        f"{len(points)} texts, activation {number(min(v for _, v in points))} to {number(max(v for _, v in points))}"
+    )
+    return svg("".join(body), "Activation against cross-entropy", about, width=WIDTH, height=HEIGHT, kind="chart")
+
+
 def _legend(origins: Sequence[str]) -> str:
     x, y, parts = float(LEFT), 8.0, []
     for origin in origins:

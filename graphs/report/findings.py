@@ -89,7 +89,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Findings:
-    """One finished run. `scores` are in order of weight: the first one with a value is the headline."""
+    """One finished run. `scores` are in order of weight: the first one with a value is the headline.
+
+    `fluent` are the optimiser's records whose cross-entropy is known, highest activation first, and `optimised` what it
+    found beside texts; `edits` are texts several words away from a trigger.
+    """
 
     run: Run
     mind: str
@@ -106,6 +110,9 @@ class Findings:
     best: Record | None = None
     changes: tuple[Change, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
+    fluent: tuple[Record, ...] = ()
+    optimised: dict[str, Any] = field(default_factory=dict)
+    edits: tuple[Record, ...] = ()
     corpus_top: tuple[Record, ...] = ()
     evidence: tuple[Record, ...] = ()
     calls: tuple[LlmCall, ...] = ()
@@ -113,6 +120,15 @@ class Findings:
     counts: Counts = field(default_factory=Counts)
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def front(self) -> tuple[Record, ...]:
+        """Those of `fluent` that no other beats in both activation and cross-entropy."""
+        front: list[Record] = []
+        for record in self.fluent:
+            if record.surprise is not None and (not front or record.surprise < (front[-1].surprise or 0.0)):
+                front.append(record)
+        return tuple(front)
 
     @property
     def verdict(self) -> str | None:
@@ -143,6 +159,7 @@ class Findings:
         """The records that some claim of the report rests on."""
         ids = {record.id for record in (*self.top, *self.bottom, *self.corpus_top)}
         ids |= {trigger.parent for trigger in self.triggers}
+        ids |= {record.id for record in (*self.front, *self.edits)}
         ids |= {id for change in self.changes for id in change.records}
         ids |= set(self.explanation.evidence) if self.explanation else set()
         return frozenset(ids | ({self.best.id} if self.best else set()))
@@ -174,6 +191,9 @@ def as_json(findings: Findings) -> dict[str, Any]:
             "distribution": plain(findings.distribution),
             "histogram": plain(findings.histogram),
             "curve": plain(findings.curve),
+            "front": _rows(findings.front),
+            "optimised": plain(findings.optimised),
+            "edits": _rows(findings.edits),
             "evidence": _rows(findings.evidence),
             "steps": plain(findings.steps),
             "calls": plain(findings.calls),
@@ -204,6 +224,7 @@ def _rows(records: Iterable[Record]) -> list[dict[str, Any]]:
             "record": record.id,
             "text": record.prompt.text,
             "activation": record.peak,
+            "surprise": record.surprise,
             "token": record.peak_token,
             "position": record.position,
             "origin": record.prompt.origin.value,

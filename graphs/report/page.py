@@ -75,7 +75,8 @@ def _context(findings: Findings) -> dict[str, Any]:
     from markupsafe import Markup
 
     evidence = shown_evidence(findings)
-    strongest = (*findings.top, *findings.bottom, *findings.corpus_top, *((findings.best,) if findings.best else ()))
+    best = (findings.best,) if findings.best else ()
+    strongest = (*findings.top, *findings.bottom, *findings.corpus_top, *best, *findings.front)
     scale = heat.scale_of(record.values for record in strongest)
     style = (HERE / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -117,6 +118,14 @@ def _drawings(findings: Findings, scale: heat.Scale) -> dict[str, Any]:
     return {
         "histogram": Markup(histogram),
         "curve": Markup(charts.curve(findings.curve, corpus_max=findings.corpus_max)),
+        "front": Markup(
+            charts.front(
+                [(row.surprise or 0.0, row.peak or 0.0) for row in findings.fluent],
+                [(row.surprise or 0.0, row.peak or 0.0) for row in findings.front],
+                typical=findings.optimised.get("typical"),
+                top=findings.corpus_max,
+            )
+        ),
         "share": Markup(bars.share_bar(findings.share)),
         "counts": Markup(bars.stack(parts, title="Generated prompts")),
         "score": lambda score: Markup(bars.score_chart(score)),
@@ -124,8 +133,8 @@ def _drawings(findings: Findings, scale: heat.Scale) -> dict[str, Any]:
         "chip": lambda amount: heat.Scale(largest, largest).level(amount),
         "record": lambda record: Markup(heat.record_heat(record, scale)),
         "line": lambda record: Markup(heat.record_line(record, scale)),
-        "trigger": lambda row: Markup(
-            heat.heat(row.tokens, row.importance, heat.Scale(row.activation, row.activation))
+        "importance": lambda row, values: Markup(
+            heat.heat(row.tokens, values, heat.Scale(row.activation, row.activation))
         ),
         "change": lambda row: Markup(heat.changed(row.before, row.after)),
         "dumbbell": lambda row: Markup(bars.dumbbell(row.activation_before, row.activation_after, highest=highest)),

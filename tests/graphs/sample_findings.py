@@ -4,6 +4,7 @@ Everything is computed from small texts by one planted function, so that numbers
 `python -m tests.graphs.sample_findings FOLDER` writes the pages to look at.
 """
 
+import math
 import re
 import sys
 import zlib
@@ -126,6 +127,45 @@ def sample() -> Findings:
         best=best,
         changes=_changes(),
         curve=_curve(),
+        fluent=tuple(
+            replace(best, id=best.id + n, peak=peak, surprise=nats)
+            for n, (peak, nats) in enumerate([(8.41, 7.9), (7.7, 5.1), (7.2, 5.6), (5.2, 3.1), (2.4, 1.2)])
+        ),
+        optimised={
+            "typical": 3.9,
+            "inverse": {
+                "status": "reached",
+                "continuous": 21.3,
+                "discrete": 6.2,
+                "gap": 15.1,
+                "text": "( self",
+                "curve": [],
+            },
+            "alignment": {
+                "target": "L2N117",
+                "dictionary": "pocket@0123",
+                "reason": None,
+                "sides": [
+                    {
+                        "weights": "down",
+                        "vectors": "encoder",
+                        "reaches": True,
+                        "floor": 0.31,
+                        "usual": 0.3,
+                        "matches": [{"feature": 12, "cosine": 0.44}, {"feature": 7, "cosine": -0.2}],
+                    },
+                    {
+                        "weights": "up",
+                        "vectors": "decoder",
+                        "reaches": False,
+                        "floor": 0.31,
+                        "usual": 0.3,
+                        "matches": [],
+                    },
+                ],
+            },
+        },
+        edits=(record(71, "def area(object, name):\n", Origin.EDIT, parent=12),),
         corpus_top=tuple(corpus_top),
         evidence=evidence,
         steps=_steps(),
@@ -174,7 +214,17 @@ def hostile() -> Findings:
         ),
         scores=(Score(bad, bad, 0.4, 10, 0.3, 0.5, 0.2, bad), Score.unscored(bad, bad, bad)),
         hypotheses=(Hypothesis(bad, bad, (bad,), (bad,), Fate.REFUTED, reason=bad, author=bad),),
-        triggers=(Trigger(bad, 2.0, 0.9, 900, (bad, "self"), (1.0, 0.5), 9, bad), Trigger(bad, 2.0, 0.9, 900)),
+        triggers=(
+            Trigger(bad, 2.0, 0.9, 900, (bad, "self"), (1.0, 0.5), 9, bad, (0.5, 0.2)),
+            Trigger(bad, 2.0, 0.9, 900),
+        ),
+        fluent=(replace(worst, surprise=3.0), replace(worst, id=901, surprise=math.nan)),
+        edits=(worst,),
+        optimised={
+            "typical": None,
+            "inverse": {"status": bad, "continuous": 1.0, "discrete": None, "gap": None, "text": bad},
+            "alignment": {"target": bad, "dictionary": bad, "sides": [], "reason": bad},
+        },
         top=(worst,),
         best=worst,
         corpus_top=(worst,),

@@ -13,7 +13,7 @@ from graphs.report.findings import Findings, as_json
 from graphs.session import Session
 from graphs.state import Means
 from memory.queries import Counts
-from memory.records import Candidate, Fate, Hypothesis, Origin, Prompt, Record, Status, Verdict
+from memory.records import DERIVED, Candidate, Fate, Hypothesis, Origin, Prompt, Record, Status, Verdict
 from tests.graphs.small_runs import NODES, mark, nodes, run, small_means, timeless
 from tests.tiny_models import DEAD, PAIR
 from tools.corpus import documents
@@ -124,11 +124,7 @@ def test_what_is_held_out_is_never_seen(finished: Finished, corpus_folder: Path)
 def test_ranked_lists_are_in_order_and_hold_no_derived_texts(finished: Finished) -> None:
     top = [record.peak or 0.0 for record in finished.findings.top]
     bottom = [record.peak or 0.0 for record in finished.findings.bottom]
-    natural = [
-        record.peak or 0.0
-        for record in finished.records
-        if record.prompt.origin not in (Origin.PRUNE, Origin.SWAP, Origin.REWRITE, Origin.OPTIMISER)
-    ]
+    natural = [record.peak or 0.0 for record in finished.records if record.prompt.origin not in DERIVED]
     assert top == sorted(natural, reverse=True)[:10]
     assert bottom == sorted(natural)[:10]
 

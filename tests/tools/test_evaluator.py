@@ -97,7 +97,7 @@ def test_a_hook_point_it_does_not_know_goes_through_the_hooks(tiny: Subject) -> 
     rows = rows_around(parent)
     assert not evaluator.fast
     assert evaluator.around(parent, rows) == pytest.approx(hooked(tiny, target, rows), abs=1e-5)
-    assert evaluator.slopes(parent).abs().max() > 0
+    assert evaluator.ascent(parent)[1].abs().max() > 0
 
 
 def test_a_model_that_computes_something_else_does_not_pass_the_check(tiny: Subject) -> None:
@@ -133,7 +133,7 @@ def test_slopes_are_what_a_small_step_towards_a_token_gives(layout: str, request
     subject: Subject = request.getfixturevalue(layout)
     target = subject.neuron(1, 20)
     row = tuple(subject.encode(" the old man saw"))
-    slopes = Evaluator(subject, target, screening=torch.float32).slopes(row)
+    slopes = Evaluator(subject, target, screening=torch.float32).ascent(row)[1]
     table, step = subject.hf.get_input_embeddings(), 1e-3
     for place, token in ((0, 300), (1, 301), (3, 302)):
 
@@ -154,12 +154,12 @@ def test_a_neuron_that_is_off_still_has_a_slope(tiny_relu: Subject) -> None:
     target = tiny_relu.neuron(0, 5)
     row = tuple(tiny_relu.encode(" the old man"))
     assert tiny_relu.measure_ids([row], target)[0].peak == 0.0
-    assert Evaluator(tiny_relu, target).slopes(row).abs().max() > 0
+    assert Evaluator(tiny_relu, target).ascent(row)[1].abs().max() > 0
 
 
 def test_the_weights_stay_frozen_and_no_hook_stays_behind(tiny: Subject) -> None:
     evaluator = Evaluator(tiny, tiny.at("blocks.1.attn.hook_out", 3))
-    evaluator.slopes(tuple(tiny.encode(" the cat")))
+    evaluator.ascent(tuple(tiny.encode(" the cat")))
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in tiny.hf.parameters())
     assert not tiny.hf.get_input_embeddings()._forward_hooks
     assert not tiny.bridge.hook_dict[evaluator.probe.hook]._forward_hooks

@@ -200,7 +200,7 @@ def test_hooks_are_gone_after_a_measurement_and_after_an_exception(tiny: Subject
     def fails(_: torch.Tensor) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), tiny.hooked({0: fails}):
+    with pytest.raises(KeyboardInterrupt), tiny.hooked({neuron_hook(0): fails}):
         tiny.run(tiny.padded([tiny.encode("apple")]))
     assert hooks(tiny) == before
     assert tiny.measure(["apple river"], pair)[0].status is Status.MEASURED

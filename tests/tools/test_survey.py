@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exact(tiny: Subject, text: str, home: Path) -> Survey:
     """Taken in float32."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "_bfloat16_is_fast", lambda _: False)
+        patch.setattr(survey, "bfloat16_is_fast", lambda _: False)
         return take(tiny, text, home, tokens=TOKENS)
 
 
@@ -99,7 +99,7 @@ def test_the_extremes_are_those_of_all_rows(
 def test_bfloat16_finds_the_same_rows_up_to_its_rounding(
     tiny: Subject, text: str, tmp_path: Path, everything: list[list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "_bfloat16_is_fast", lambda _: True)
+    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: True)
     rough = take(tiny, text, tmp_path, tokens=TOKENS)
     for layer in range(tiny.layers):
         size = float(np.abs(np.concatenate(everything[layer])).max())
@@ -166,7 +166,7 @@ def test_a_sample_of_little_text_holds_nothing_but_measured_values(tiny: Subject
 def test_an_interrupted_survey_goes_on_and_ends_the_same(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    monkeypatch.setattr(survey, "_bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
     told: list[tuple[int, int]] = []
 
     def stops(done: int, total: int) -> None:
@@ -188,12 +188,12 @@ def test_an_interrupted_survey_goes_on_and_ends_the_same(
 def test_an_interruption_in_the_middle_of_a_batch_leaves_no_half_of_it(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, call: int
 ) -> None:
-    monkeypatch.setattr(survey, "_bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
     real, calls = getattr(survey, where), []
 
-    def stops(*args: object) -> object:
+    def stops(*args: object, **named: object) -> object:
         calls.append(args)
-        result = real(*args)
+        result = real(*args, **named)
         if len(calls) == call:
             raise KeyboardInterrupt
         return result
@@ -221,7 +221,7 @@ def test_a_kill_between_two_files_leaves_a_state_that_goes_on(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while any of the files was being written: the half-written file stands beside and is never read."""
-    monkeypatch.setattr(survey, "_bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
     monkeypatch.setattr(survey, "SAVE_SECONDS", -1.0)
     real, kills = survey.save_file, iter((1, 3, 5, 6))
     left = next(kills)

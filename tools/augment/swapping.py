@@ -6,39 +6,23 @@ After the augmentation of Neuron to Graph (Foote et al. 2023, arXiv:2305.19911),
 2. For each position ask every source of replacements in turn; a swap counts only if it survives decode -> encode and
    differs from the old token in more than case and space.
 3. Measure all variants from their text in one batched call.
-4. change = (new - old) / |old - floor|. A start at or below the floor has no change, only a status.
 
-Knows one step from one text. Longer walks and rewritten texts are built on `swaps`, `effect` and `side`.
+Knows one step from one text, token by token; words and longer walks are contextual.py and iterative.py.
 """
+
+from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from memory.records import Target
-from tools.proposals import Neighbours, OwnProposals, Source, replaced, survives
-from tools.subject import Reading, Subject
+from tools.augment.changes import Effect, effect, relative_change
 
-NEUTRAL = 0.05  # relative changes up to this size, either way, are called neutral
-
-
-class Effect(StrEnum):
-    """What a swap did to the activation."""
-
-    INCREASED = "increased"
-    NEUTRAL = "neutral"
-    DECREASED = "decreased"
-    BELOW_FLOOR = "below-floor"  # the text swapped from never fired: no relative change exists
-    FAILED = "failed"  # the variant could not be measured
-
-
-class Side(StrEnum):
-    """Which list a variant belongs to: it still fires, it no longer does, or it is neither."""
-
-    POSITIVE = "positive"
-    BETWEEN = "between"
-    NEGATIVE = "negative"
+if TYPE_CHECKING:
+    from memory.records import Target
+    from tools.proposals import Source
+    from tools.subject import Reading, Subject
 
 
 @dataclass(frozen=True)
@@ -73,6 +57,8 @@ def swaps(
 
     An empty or unmeasurable text has none.
     """
+    from tools.proposals import Neighbours, OwnProposals, replaced
+
     base = subject.measure([text], target)[0]
     if base.peak is None or base.position is None:
         return []
@@ -94,32 +80,6 @@ def swaps(
     ]
 
 
-def relative_change(new: float, old: float, *, floor: float = 0.0) -> float | None:
-    """(new - old) / |old - floor|, or None when the old value is not above the floor."""
-    return (new - old) / (old - floor) if old > floor else None
-
-
-def effect(change: float | None, *, neutral: float = NEUTRAL) -> Effect:
-    """Increased or decreased beyond the neutral band, whose edges still are neutral."""
-    if change is None:
-        return Effect.BELOW_FLOOR
-    if abs(change) <= neutral:
-        return Effect.NEUTRAL
-    return Effect.INCREASED if change > 0 else Effect.DECREASED
-
-
-def side(change: float, *, inclusion: float = -0.5, exclusion: float = -0.8) -> Side:
-    """Positive at or above `inclusion`, else negative at or below `exclusion`, else between.
-
-    Raises ValueError when inclusion < exclusion: a variant could then belong to both lists.
-    """
-    if inclusion < exclusion:
-        raise ValueError(f"inclusion {inclusion} must not be below exclusion {exclusion}")
-    if change >= inclusion:
-        return Side.POSITIVE
-    return Side.NEGATIVE if change <= exclusion else Side.BETWEEN
-
-
 def _replacements(
     subject: Subject,
     ids: Sequence[int],
@@ -130,10 +90,12 @@ def _replacements(
     rng: random.Random,
 ) -> list[int]:
     """Fitting token ids for one position, the sources taking turns."""
+    from tools.proposals import replaced, survives
+
     seen = {_folded(subject.token(ids[position]))}
     chosen: list[int] = []
     offers = [source.propose(ids, position, count=4 * per_token, rng=rng) for source in sources]
-    for new in _in_turn(offers):
+    for new in in_turn(offers):
         if len(chosen) == per_token:
             break
         if _folded(subject.token(new)) in seen or not survives(subject, replaced(ids, position, new)):
@@ -143,7 +105,8 @@ def _replacements(
     return chosen
 
 
-def _in_turn(offers: Sequence[Sequence[int]]) -> Iterator[int]:
+def in_turn(offers: Sequence[Sequence[int]]) -> Iterator[int]:
+    """The first of every offer, then the second of every one, and so on."""
     for rank in range(max(map(len, offers), default=0)):
         yield from (offer[rank] for offer in offers if rank < len(offer))
 
