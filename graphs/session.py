@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -126,10 +126,15 @@ class Session:
 
 
 def resumable(home: Path, run_id: str) -> Means:
-    """The means of a stored run; a finished one needs no language model. Raises UnknownRun for an unknown name."""
+    """The means of a stored run; a finished one needs no language model.
+
+    Raises UnknownRun for an unknown name, and RunConflict for a run that no inquiry made (tools.prune with --keep).
+    """
     with Store.open(home / STORE) as store:
         run = store.run(run_id)
     settings: dict[str, Any] = run.settings | ({"llm": None} if run.state == FINISHED else {})
+    if not settings.keys() <= {field.name for field in fields(Means)}:
+        raise RunConflict(f"run {run_id} was made by another command: there is no inquiry to go on with")
     settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}
     return Means(**settings)
 

@@ -11,6 +11,7 @@ import pytest
 from graphs.report.findings import as_json
 from graphs.session import CHECKPOINTS, STORE, Session, resumable
 from graphs.state import Means
+from memory.records import Run, Target
 from memory.store import RunConflict, Store, UnknownRun
 from tests.graphs.small_runs import remains, small_means, timeless
 from tests.graphs.victims import SPOTS, fork, inquire
@@ -214,3 +215,11 @@ def test_another_process_that_holds_the_records_is_named(means: Means, capfd: py
     first, second = capfd.readouterr().err.splitlines()
     assert first == second
     assert f"in use by process {child} (" in first
+
+
+def test_a_run_of_another_command_is_not_gone_on_with(tmp_path: Path) -> None:
+    target = Target("tiny", "hash", "blocks.0.mlp.out.hook_in", 0, 1)
+    with Store.open(tmp_path / STORE) as store:
+        store.begin(Run("prune-1", target, 0, {"threshold": 0.5}))
+    with pytest.raises(RunConflict, match="another command"):
+        resumable(tmp_path, "prune-1")

@@ -1,12 +1,15 @@
 """Search: it climbs, it never believes what the text does not say, and it ends."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from memory.records import Target
+from tests.tiny_dictionaries import saved, tiny_sae
 from tests.tools.conftest import DEAD, PAIR
+from tools.features import open_dictionary
 from tools.moves import Moves
 from tools.proposals import survives
 from tools.search import Ending, Found, search
@@ -60,6 +63,17 @@ def test_seeds_that_leave_relu_off_do_not_stick(tiny_relu: Subject) -> None:
     found = search(tiny_relu, target, seeds=SEEDS, length=6, passes=1000)
     assert found.baseline == 0.0
     assert found.hits[0].activation > 1.0
+
+
+def test_a_feature_that_relu_keeps_off_does_not_stick(tiny: Subject, tmp_path: Path) -> None:
+    tiny.attach(open_dictionary(saved(tmp_path, tiny_sae()), tiny))
+    off = [tiny.feature(n) for n in range(12) if max(r.peak or 0.0 for r in tiny.measure(SEEDS, tiny.feature(n))) == 0]
+    assert off
+    found = [search(tiny, target, seeds=SEEDS, length=6, passes=800) for target in off]
+    assert sum(each.status is not Ending.NOT_REACHED for each in found) >= len(off) - 1
+    for target, each in zip(off, found, strict=True):
+        assert each.baseline == 0.0
+        assert_true_to_its_texts(tiny, target, each, 6)
 
 
 def test_a_dead_neuron_is_not_reached(tiny: Subject) -> None:
