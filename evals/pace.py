@@ -26,7 +26,8 @@ from memory.records import Target
 from tools import corpus, pocket, survey
 from tools.branches import Row
 from tools.evaluator import Evaluator
-from tools.subject import Subject, load
+from tools.loading import load
+from tools.subject import Subject
 
 LENGTH, LATE = 16, 8
 WIDE, ONE_BY_ONE = 2048, 24  # prompts timed

@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as data")
     arguments = parser.parse_args()
     from tools import pocket
-    from tools.subject import load
+    from tools.loading import load
     from tools.survey import take
 
     subject = load(pocket.NAME, pocket.FOLDER)

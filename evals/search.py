@@ -108,7 +108,7 @@ def benchmark(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
 
     from evals.rivals.windows import draw, survey_ground, typical_surprise
     from tools import pocket
-    from tools.subject import load
+    from tools.loading import load
     from tools.survey import take
 
     torch.set_num_threads(1)

@@ -22,8 +22,9 @@ from memory.screening import Screening
 from memory.store import Store
 from tools import pocket
 from tools.augment import ContextualAugmenter, load_masked
+from tools.loading import load
 from tools.pages import Pages
-from tools.subject import Subject, load
+from tools.subject import Subject
 from tools.survey import Progress, take
 
 STORE = "neuronaut.duckdb"

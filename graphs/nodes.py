@@ -29,7 +29,7 @@ SWAPPED_TOKENS, SWAPS = 6, 4  # tokens of a trigger exchanged, and replacements 
 EDITS, MOST_EDITS = 4, 96  # replacements of a word and texts shown on either side, and texts measured a step
 SEARCH_PASSES, INVERSE_STEPS = 6000, 30
 INVERSE_LEFT = 2000  # passes, for less of which there is no inversion
-SEARCH_SEEDS, SEARCH_HITS = 8, 5
+SEARCH_SEEDS = 8
 NOTHING: Mapping[str, float] = MappingProxyType({})
 SEED_PROMPTS = Path(__file__).parent / "seed_prompts.txt"
 
@@ -187,7 +187,7 @@ def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
         typical=bench.pages.typical,
     )
     fluent = [found.typical] if found.typical else []
-    shown: dict[Hit, None] = dict.fromkeys([*found.hits[:SEARCH_HITS], *found.front, *fluent])
+    shown: dict[Hit, None] = dict.fromkeys([*found.hits, *found.front, *fluent])
     prompts = [Prompt(text, Origin.OPTIMISER) for text in [*(hit.text for hit in shown), *inverted[:1]]]
     outcome = _measured(
         bench, state, _judged(bench, state, prompts), surprises={hit.text: hit.surprise for hit in shown}

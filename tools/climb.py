@@ -4,7 +4,7 @@
    batches at their last token; the best swaps at different places are united and screened too. The best whose text is
    tokenised into just that row is confirmed in float32.
 2. A bold walk raises the drive. It goes to the best new row around, better or not, so that it can leave a small hill.
-   A step that gains less than 0.01 sigma is a failure; four end a walk, 16 that of the best so far.
+   A step that gains less than 0.01 sigma is a failure; four end a walk, 16 a lone one and the best so far.
 3. Bold walks begin in turn as a race of three, three steps each, whose leader goes on (from the best start left, or the
    best row with some tokens shaken, and from two rows of chance; their lengths may change after three failures), and
    alone from chance at full length. The best text of a corpus is a local optimum more often than not.
@@ -18,27 +18,22 @@ survives, and reports nothing: tools/search.py measures what is worth reporting.
 """
 
 import math
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate, cycle
-
-import torch
 
 from tools.branches import Row
 from tools.evaluator import Evaluator
 from tools.fluency import Fluency
 from tools.moves import Moves
-from tools.proposals import replaced, surprise, survives
-from tools.subject import Subject
+from tools.proposals import replaced, survives
+from tools.stands import BOLD, Aim, Budget, Stand, Stop, Walk
 
 WIDTH = 64  # proposals a step
 UNION = 8  # most swaps united
 GAIN = 0.01  # sigma
 RESTLESS = 3  # failures before lengths may change
 STUCK, STUCK_FLUENT = 4, 3  # failures that end a walk
-PERSISTENT = 16  # the same for the best walk so far
+PERSISTENT = 16  # the same for a lone walk, and for the best so far
 RIVALS, HEAT = 2, 3  # rows of chance in a race, and steps before its leader is known
 TRUE = 16  # rows whose cross-entropy is computed in a fluent step
 DOUBTED = 8  # best rows asked whether their text survives
@@ -46,103 +41,6 @@ WEIGHTS = tuple(0.1 * 100 ** (n / 7) for n in range(8))  # sigma a nat
 STEEP = 20.0  # sigma a nat beyond what is typical
 
 Scored = tuple[float, Row]
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What a walk raises: drive in sigmas minus `weight` for every nat of cross-entropy beyond `free`."""
-
-    weight: float = 0.0
-    free: float = 0.0
-
-    def worth(self, drive: float, surprise: float) -> float:
-        """The value of a row; `drive` in sigmas, `surprise` in nats a token."""
-        return drive - self.weight * max(0.0, surprise - self.free) if self.weight else drive
-
-
-BOLD = Aim()
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A row the search has confirmed: drive (sigmas), cross-entropy (nats a token), and when (passes, CPU seconds)."""
-
-    text: str
-    row: Row
-    drive: float
-    surprise: float
-    passes: int
-    seconds: float = field(compare=False)
-
-
-class Budget:
-    """Passes and CPU seconds since the search began; `kept_back` passes are for measuring what is reported."""
-
-    def __init__(self, subject: Subject, *, passes: int | None, seconds: float | None, kept_back: int) -> None:
-        self.subject = subject
-        self.first, self.began = subject.passes, time.process_time()
-        self.passes, self.seconds, self.kept_back = passes, seconds, kept_back
-
-    @property
-    def used(self) -> int:
-        """Passes spent."""
-        return self.subject.passes - self.first
-
-    @property
-    def elapsed(self) -> float:
-        """CPU seconds spent."""
-        return time.process_time() - self.began
-
-    @property
-    def left(self) -> float:
-        """Passes left for the walks; none once the seconds are spent."""
-        if self.seconds is not None and self.elapsed >= self.seconds:
-            return 0
-        return math.inf if self.passes is None else self.passes - self.kept_back - self.used
-
-
-@dataclass(eq=False)
-class Stand:
-    """A confirmed row, its drive in sigmas and the slopes of it, [tokens, vocabulary]."""
-
-    row: Row
-    drive: float
-    slopes: torch.Tensor
-    fluency: Fluency
-
-    @cached_property
-    def expected(self) -> torch.Tensor:
-        """log p of every token at every place: [tokens, vocabulary]."""
-        return self.fluency.expected(self.row)
-
-    @cached_property
-    def surprise(self) -> float:
-        """Cross-entropy in nats a token; a climb fills it in for many at once."""
-        return surprise(self.expected, self.row)
-
-    def ranking(self, aim: Aim) -> torch.Tensor:
-        """First-order change of the aim for every swap, as far as it can be known for nothing: [tokens, vocabulary]."""
-        if not aim.weight or self.surprise < aim.free:
-            return self.slopes
-        own = self.expected.gather(1, torch.tensor(self.row)[:, None])
-        return self.slopes + aim.weight / len(self.row) * (self.expected - own)
-
-    def guessed(self, row: Row) -> float:
-        """Cross-entropy of a row near this one, what is right of a change being taken for unchanged."""
-        places = [i for i, pair in enumerate(zip(row, self.row, strict=False)) if pair[0] != pair[1]]
-        if len(row) != len(self.row):
-            places = places[:1]
-        rise = sum(float(self.expected[i, self.row[i]] - self.expected[i, row[i]]) for i in places)
-        return self.surprise + rise / len(self.row)
-
-
-@dataclass
-class Walk:
-    """Where a bold walk stands, the best drive it has seen, and its steps since then."""
-
-    stand: Stand
-    top: float
-    failures: int = 0
 
 
 class Climb:
@@ -199,8 +97,8 @@ class Climb:
                 for _ in range(HEAT):
                     self._stride(walk, resize=not lone)
                     yield
-            leader = max(walks, key=lambda walk: walk.top, default=None)
-            while leader and leader.failures < (PERSISTENT if lone or leader.top >= self.best - GAIN else STUCK):
+            leader = max(walks, key=lambda walk: walk.top.drive, default=None)
+            while leader and leader.failures < self._patience(leader, lone=lone):
                 self._stride(leader, resize=not lone)
                 yield
             self.fruitless = 0 if self.best - before >= GAIN else self.fruitless + 1
@@ -210,13 +108,21 @@ class Climb:
         """One step of a bold walk: to the best row around, better or not, so that it can leave a small hill."""
         resize = resize and (walk.failures >= RESTLESS or len(walk.stand.row) < self.length)
         found = self._step(walk.stand, BOLD, resize=resize)
-        walk.failures = 0 if found and found.drive - walk.top >= GAIN else walk.failures + 1
+        walk.failures = 0 if found and found.drive - walk.top.drive >= GAIN else walk.failures + 1
         walk.stand = found or walk.stand
-        walk.top = max(walk.top, walk.stand.drive)
+        walk.top = max(walk.top, walk.stand, key=lambda stand: stand.drive)
+
+    def _patience(self, walk: Walk, *, lone: bool) -> int:
+        """Failures that end a walk."""
+        return PERSISTENT if lone or walk.top.drive >= self.best - GAIN else STUCK
+
+    def _room(self, most: int) -> int:
+        """How many rows may be screened now and the best of them still be confirmed."""
+        return int(max(0, min(most, self.budget.left - UNION - TRUE)))
 
     def _walk(self, row: Row) -> "Walk | None":
         stand = self._confirmed(row)
-        return Walk(stand, stand.drive) if stand else None
+        return Walk(stand, stand) if stand else None
 
     def _starting(self) -> list[Row]:
         """Rows to race from: the best start not yet used or else the best row shaken, and rows of chance."""
@@ -234,7 +140,7 @@ class Climb:
             yield
         for aim in cycle(aims):
             self._price()
-            stand = max(self.stands.values(), key=lambda each, aim=aim: aim.worth(each.drive, each.surprise))
+            stand = max(self.stands.values(), key=lambda each, aim=aim: each.worth(aim))
             failures = 0
             while failures < STUCK_FLUENT:
                 better = self._step(stand, aim, resize=failures > 0 or len(stand.row) < self.length)
@@ -245,22 +151,25 @@ class Climb:
     def _step(self, stand: Stand, aim: Aim, *, resize: bool) -> Stand | None:
         """The best row around a stand, confirmed; None when nothing there is better."""
         moves = self.smooth if aim.weight else self.moves
-        room = min(WIDTH, int(min(self.budget.left, WIDTH + UNION + TRUE)) - UNION - TRUE)
         ranking = stand.ranking(aim)
         expected = stand.expected if aim.weight else None
-        rows = moves.around(stand.row, room, ranking=ranking, expected=expected, resize=resize)
+        rows = moves.around(stand.row, self._room(WIDTH), ranking=ranking, expected=expected, resize=resize)
+        return self._best(self._united(stand, aim, rows), aim, stand.worth(aim) if aim.weight else -math.inf)
+
+    def _united(self, stand: Stand, aim: Aim, rows: Sequence[Row]) -> list[Scored]:
+        """Rows around a stand with their screened worth, and with them the unions of the best."""
+        moves = self.smooth if aim.weight else self.moves
         scored = self._worth(stand, aim, rows)
-        scored += self._worth(
-            stand, aim, moves.fresh(_unions(stand.row, scored, aim.worth(stand.drive, stand.surprise)))
-        )
-        least = aim.worth(stand.drive, stand.surprise)
+        return scored + self._worth(stand, aim, moves.fresh(_unions(stand.row, scored, stand.worth(aim))))
+
+    def _best(self, scored: Sequence[Scored], aim: Aim, least: float) -> Stand | None:
+        """The best of rows that survives and is worth more than `least` in float32."""
         for worth, row in sorted(scored, reverse=True)[:DOUBTED]:
-            if aim.weight and worth <= least:
+            if worth <= least:
                 return None
             if survives(self.subject, row):
                 found = self._confirmed(row)
-                better = found and (not aim.weight or aim.worth(found.drive, found.surprise) > least)
-                return found if better else None
+                return found if found and found.worth(aim) > least else None
         return None
 
     def _worth(self, stand: Stand, aim: Aim, rows: Sequence[Row]) -> list[Scored]:

@@ -138,10 +138,10 @@ def open_dictionary(spec: str, subject: Subject) -> Dictionary:
     """
     sae = _loaded(spec, str(subject.device))
     metadata = sae.cfg.metadata
-    if metadata.model_hash not in (None, subject.hash):
+    if metadata.model_hash not in (None, subject.weights_hash):
         raise DictionaryError(
             f"dictionary '{spec}' was made for {metadata.model_name} ({metadata.model_hash}), "
-            f"not for {subject.name} ({subject.hash})"
+            f"not for {subject.name} ({subject.weights_hash})"
         )
     _require_readable(sae, spec)
     hook = _hook(sae, spec, subject)

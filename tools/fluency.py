@@ -13,7 +13,7 @@ import torch
 from tools.branches import Batch, Row, Width, run
 from tools.products import quick_format
 from tools.proposals import expectations, special, surprise
-from tools.stack import LONGEST, Memory, whole_for
+from tools.stack import LONGEST, Memory, Stack, whole_for
 from tools.subject import Subject
 
 
@@ -25,7 +25,7 @@ class Fluency:
         self._exact, self._screening = whole_for(subject, quick_format(subject.device)) or (None, None)
         self._refused = torch.tensor(special(subject), device=subject.device)
         self._width = Width(subject.device)
-        self._parent: tuple[Row, Memory, torch.Tensor] | None = None
+        self._parent: tuple[Row, Stack, Memory, torch.Tensor] | None = None
 
     def expected(self, row: Row) -> torch.Tensor:
         """log p of every token given what is left of each place: [tokens, vocabulary], float32."""
@@ -37,17 +37,25 @@ class Fluency:
         self.subject.passes += 1
         return log_p[0].cpu()
 
+    def exact(self, rows: Sequence[Row]) -> list[float]:
+        """Cross-entropy of rows in float32."""
+        return self._near(self._exact, rows[0], None, rows) if rows else []
+
     def surprises(self, parent: Row, expected: torch.Tensor | None, rows: Sequence[Row]) -> list[float]:
         """Cross-entropy of rows near `parent`, screened like activations are; `expected` of it is computed if None."""
-        stack = self._screening
+        return self._near(self._screening, parent, expected, rows)
+
+    def _near(
+        self, stack: Stack | None, parent: Row, expected: torch.Tensor | None, rows: Sequence[Row]
+    ) -> list[float]:
         if stack is None or max(map(len, [parent, *rows])) > LONGEST:
             return [surprise(expectations(self.subject, row), row) for row in rows]
         expected = self.expected(parent) if expected is None else expected
-        if self._parent is None or self._parent[0] != parent:
+        if self._parent is None or self._parent[:2] != (parent, stack):
             grid = torch.tensor([[self.subject.bos, *parent]], device=self.subject.device)
             own = expected.gather(1, torch.tensor(parent)[:, None])[:, 0].cumsum(0).to(self.subject.device)
-            self._parent = parent, stack.remembered(grid), own
-        _, memory, before = self._parent
+            self._parent = parent, stack, stack.remembered(grid), own
+        memory, before = self._parent[2:]
 
         def compute(batch: Batch) -> list[float]:
             ids, ends, start = batch

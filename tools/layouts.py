@@ -41,7 +41,7 @@ class Block(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Blocks, the token embedding, how positions enter embedded tokens (x, first position), and the logits."""
 

@@ -18,8 +18,9 @@ from enum import StrEnum
 from typing import TypeVar
 
 from memory.records import Target
-from tools.climb import Budget, Climb, Stop
+from tools.climb import Climb
 from tools.evaluator import Evaluator
+from tools.stands import Budget, Stop
 from tools.subject import Reading, Subject
 
 PASSES = 2000
@@ -95,7 +96,7 @@ def search(
     given = (length, passes, seconds, scale)
     if not all(value is None or value > 0 for value in given):
         raise ValueError(f"length, passes, seconds and scale must be positive, not {given}")
-    kept_back = 3 * KEPT if passes is None else min(3 * KEPT, passes // 4)
+    kept_back = 6 * KEPT if passes is None else min(6 * KEPT, passes // 4)
     budget = Budget(subject, passes=passes, seconds=seconds, kept_back=kept_back)
     length = min(length, subject.context - 1)
     climb = Climb(Evaluator(subject, target), budget, length=length, seed=seed, scale=scale, typical=typical)
@@ -116,9 +117,11 @@ def _found(subject: Subject, target: Target, climb: Climb, *, settled: bool) -> 
     rises = _rises(trail)
     room = climb.budget.kept_back if climb.budget.passes is None else climb.budget.passes - climb.budget.used
     wanted = [*ranked[:1], *_undominated(ranked), *reversed(rises[-RISES:]), *ranked[:KEPT]]
-    wanted = list(dict.fromkeys(wanted))[:room]
+    wanted = list(dict.fromkeys(wanted))[: max(0, room - 1) // 2]
     readings = subject.measure([stop.text for stop in wanted], target)
-    hits = {stop: hit for stop, reading in zip(wanted, readings, strict=True) if (hit := _hit(stop, reading))}
+    nats = climb.fluency.exact([stop.row for stop in wanted])
+    found = zip(wanted, readings, nats, strict=True)
+    hits = {stop: hit for stop, reading, surprise in found if (hit := _hit(stop, reading, surprise))}
     best = sorted(hits.values(), key=lambda hit: (-hit.activation, hit.surprise, hit.text))
     fluent = [hit for hit in best if climb.typical is not None and hit.surprise <= climb.typical]
     ending = Ending.SETTLED if settled else Ending.SPENT
@@ -135,10 +138,10 @@ def _found(subject: Subject, target: Target, climb: Climb, *, settled: bool) -> 
     )
 
 
-def _hit(stop: Stop, reading: Reading) -> Hit | None:
+def _hit(stop: Stop, reading: Reading, surprise: float) -> Hit | None:
     if reading.peak is None or reading.position is None:
         return None
-    return Hit(stop.text, reading.peak, reading.tokens, reading.token_ids, reading.position, stop.surprise)
+    return Hit(stop.text, reading.peak, reading.tokens, reading.token_ids, reading.position, surprise)
 
 
 def _undominated(ranked: Sequence[Ranked]) -> list[Ranked]:

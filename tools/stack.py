@@ -32,7 +32,7 @@ CHECKED = (2, 12, LONGEST)  # lengths of the random rows of the check
 Memory = list[tuple[Tensor, Tensor]]  # per block: keys, values [1, heads, positions, width]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """One target's drive at the end of rows: `depth` blocks run whole, the next one attends only, if `attends`."""
 

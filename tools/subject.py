@@ -1,17 +1,16 @@
 """The one loaded model under study: text in, the target's value at every token out.
 
-Knows how a model is loaded (through TransformerLens's bridge, safetensors only), which units it has (tools/units.py),
-and how a value is read: batched, right-padded, BOS in front and never counted, stopping at the target's hook point.
-Refuses to know why a text is measured. One lock guards the model; a tensor never leaves this room.
+Knows which units the model has (tools/units.py) and how a value is read: batched, right-padded, BOS in front and never
+counted, stopping at the target's hook point. Refuses to know why a text is measured and how a model is loaded
+(tools/loading.py). One lock guards the model; a tensor never leaves this room.
 """
 
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,7 +70,8 @@ class Subject:
             i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, 0) if i is not None
         )
         self.device = next(self.hf.parameters()).device
-        self.hash = _weights_hash(self.hf)
+        self.weights_hash = weights_hash(self.hf)
+        self.hash = _hash(self.hf.config, self.weights_hash)
         self.passes = 0
         self._lock = threading.RLock()
         self._strings: dict[int, str] = {}
@@ -282,74 +282,13 @@ def _peak(values: Sequence[float], policy: str) -> tuple[int | None, float | Non
     return (place, values[place]) if 0 <= place < len(values) else (None, None)
 
 
-def load(name: str, folder: str | Path | None = None, device: str = "cpu") -> Subject:
-    """Boot a model by hub name, or from `folder`. Raises SubjectError with one line saying what to do."""
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    where = str(folder or name)
-    _require_device(device)
-    try:
-        found: Any = AutoModelForCausalLM.from_pretrained(
-            where, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-        model, loaded = found
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        _require_whole(loaded["missing_keys"], tokenizer)
-        model.to(device)  # the bridge leaves a ready model where it is
-        bridge = TransformerBridge.boot_transformers(where, hf_model=model, tokenizer=tokenizer, device=device)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError, StrictDataclassError) as error:
-        raise SubjectError(_loading_advice(name, error)) from error
-    bridge.original_model.eval().requires_grad_(False)
-    _fuse_gelu(bridge.original_model)
-    return Subject(bridge, tokenizer, name)
-
-
-def _require_whole(missing: Collection[str], tokenizer: Any) -> None:
-    """Raise ValueError where the library would go on with random weights, or with a tokenizer that knows no text."""
-    if missing:
-        raise ValueError(f"the weights lack {len(missing)} parameters, {min(missing)} among them")
-    if not tokenizer.encode("a text", add_special_tokens=False):
-        raise ValueError("there is no tokenizer")
-
-
-def _require_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0][:160]
-        raise SubjectError(f"cannot use the device '{device}' ({reason}); --device cpu is always there") from error
-
-
-def _fuse_gelu(model: torch.nn.Module) -> None:
-    """Replace GPT-2's GELU of eight element-wise steps by the one kernel for it: the same to 3e-7, a third faster."""
-    from transformers.activations import NewGELUActivation
-
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, NewGELUActivation):
-                setattr(module, name, torch.nn.GELU(approximate="tanh"))
-
-
-def _loading_advice(name: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-    return (
-        f"cannot load model '{name}' ({reason}); give a folder with config.json, a tokenizer and *.safetensors, "
-        "a causal model of the hub while the network is there, or --model pocket"
-    )
-
-
-def _weights_hash(model: Any) -> str:
-    """A fingerprint of what the model computes: its configuration, and every weight.
+def weights_hash(model: Any) -> str:
+    """A fingerprint of a model's weights, 16 hex digits.
 
     Of each parameter: its shape, up to 8191 evenly spaced numbers, and the exact sum of all its bits read as integers,
     which any single change changes and no order of adding does.
     """
     digest = hashlib.sha256()
-    settings = {key: value for key, value in model.config.to_dict().items() if key not in UNUSED and key[0] != "_"}
-    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, parameter in model.state_dict().items():
         flat = parameter.detach().float().flatten()
         step = max(1, flat.numel() // 4096)
@@ -357,3 +296,9 @@ def _weights_hash(model: Any) -> str:
         digest.update(f"{name.split('.')[-1]}{tuple(parameter.shape)}{bits}".encode())
         digest.update(flat[::step].cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _hash(config: Any, weights: str) -> str:
+    """A fingerprint of what a model computes: its configuration and its weights."""
+    settings = {key: value for key, value in config.to_dict().items() if key not in UNUSED and key[0] != "_"}
+    return hashlib.sha256((json.dumps(settings, sort_keys=True, default=str) + weights).encode()).hexdigest()[:16]

@@ -149,7 +149,7 @@ def _run(job: Job) -> dict[str, Any]:
 @cache
 def _subject() -> "Subject":
     from tools import pocket
-    from tools.subject import load
+    from tools.loading import load
 
     return load(pocket.NAME, pocket.FOLDER)
 

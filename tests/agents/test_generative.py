@@ -12,7 +12,8 @@ from tests.agents.ollama_stub import OllamaStub
 from tests.agents.scene import opened
 from tests.tiny_models import PAIR, write_gpt2
 from tools.augment import Effect, Side
-from tools.subject import Subject, load
+from tools.loading import load
+from tools.subject import Subject
 
 ORIGINAL = "the apple on the mat far over the river"
 FIRES, KILLS = "near the blue river an apple ran under the river", "the cat sat on the mat"

@@ -14,8 +14,9 @@ from evals.rivals.drive import Drive
 from evals.rivals.judging import judge, surprises
 from memory.records import Target
 from tests.tiny_models import write_gpt2
+from tools.loading import load
 from tools.proposals import expectations, surprise, survives
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 PAIR = 5  # fires at " river" when " apple" stands somewhere before it
 RIVALS = [gcg.paper, gcg.narrow, epo.climb, swaps.climb]

@@ -4,7 +4,8 @@ import pytest
 
 from memory.records import Target
 from tests.tiny_models import DEAD, FIRST, MERGED, PAIR, SECOND, SPLIT, write_gpt2, write_llama
-from tools.subject import Subject, load
+from tools.loading import load
+from tools.subject import Subject
 
 __all__ = ["DEAD", "FIRST", "MERGED", "PAIR", "SECOND", "SPLIT"]
 

@@ -22,8 +22,9 @@ from tools.augment import (
     load_masked,
 )
 from tools.augment.words import STOPWORDS, Span
+from tools.loading import load
 from tools.prune import prune
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 TEXT = "The old man, far away, saw  a RED apple\n\tand the river!"
 SYNONYM = 9  # a neuron that fires on " apple" and three times as strongly on " today"

@@ -23,8 +23,9 @@ from tools import branches
 from tools.branches import Row, Width, run
 from tools.evaluator import Evaluator
 from tools.fluency import Fluency
+from tools.loading import load
 from tools.proposals import expectations, replaced, surprise
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 PARENT = " the old man saw the cat on stone"
 

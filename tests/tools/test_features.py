@@ -10,7 +10,8 @@ import torch
 from tests.tiny_dictionaries import KINDS, STREAM, saved, tiny_sae
 from tests.tiny_models import write_gpt2
 from tools.features import DictionaryError, open_dictionary
-from tools.subject import Subject, load
+from tools.loading import load
+from tools.subject import Subject
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # sae_lens uses an old name of TransformerLens

@@ -18,8 +18,9 @@ from tools.features import open_dictionary
 from tools.inverse import Inverse, Outcome, Plan, Projection, as_csv, invert
 from tools.inverse.ascent import climb
 from tools.inverse.reading import Reader, Table
+from tools.loading import load
 from tools.proposals import expectations, surprise
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 SEEDS = (" the old man saw the cat", " the dog ran far over the stone. the sky", " red mat")
 CEILING = -6 + math.sqrt(32 * (2 - 4 / 32))  # of PAIR: a normalised row of 32 along the two axes it wants, and its bias

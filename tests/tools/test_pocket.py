@@ -10,10 +10,11 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from tools import corpus, pocket
+from tools.loading import load
 from tools.pocket.card import card
 from tools.pocket.revival import revive
 from tools.pocket.train import config
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import torch
 
 from tools import pocket
 from tools.features import BUNDLED, Dictionary, open_dictionary
+from tools.loading import load
 from tools.pocket.dictionary_card import card
 from tools.pocket.dictionary_quality import quality, residual_stream
 from tools.pocket.dictionary_training import Plan, rows_of, split, train
 from tools.pocket.text import Source, sources
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'utils' module has been deprecated:DeprecationWarning")
 
@@ -37,7 +38,7 @@ def test_it_opens_offline_and_fits_the_model_and_the_repository(subject: Subject
     assert (dictionary.name, dictionary.hook) == ("pocket", "blocks.6.hook_out")
     assert dictionary.width >= 8 * 128
     assert (figures["hook"], figures["width"], figures["d_in"]) == (dictionary.hook, dictionary.width, dictionary.d_in)
-    assert figures["model_hash"] == subject.hash
+    assert figures["model_hash"] == subject.weights_hash
     assert sum(file.stat().st_size for file in BUNDLED.iterdir()) <= 6e6
     assert {file.suffix for file in BUNDLED.iterdir()} <= {".json", ".md", ".safetensors"}
 

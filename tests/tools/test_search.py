@@ -66,7 +66,9 @@ def test_seeds_that_leave_relu_off_do_not_stick(tiny_relu: Subject) -> None:
 
 
 def test_a_feature_that_relu_keeps_off_does_not_stick(tiny: Subject, tmp_path: Path) -> None:
-    tiny.attach(open_dictionary(saved(tmp_path, tiny_sae()), tiny))
+    rare = tiny_sae()
+    rare.b_enc.data -= 12.0
+    tiny.attach(open_dictionary(saved(tmp_path, rare), tiny))
     off = [tiny.feature(n) for n in range(12) if max(r.peak or 0.0 for r in tiny.measure(SEEDS, tiny.feature(n))) == 0]
     assert off
     found = [search(tiny, target, seeds=SEEDS, length=6, passes=800) for target in off]

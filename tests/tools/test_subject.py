@@ -11,7 +11,8 @@ from transformers import GPT2LMHeadModel
 
 from memory.records import Status, Target
 from tests.tiny_models import PAIR, WORDS, write_gpt2
-from tools.subject import Reading, Subject, SubjectError, load
+from tools.loading import load
+from tools.subject import Reading, Subject, SubjectError
 from tools.units import neuron_hook
 
 TEXTS = ["the cat", "an apple, a red river", "man?", " ".join(WORDS), "río 🌊 über den apple\n\n river"]

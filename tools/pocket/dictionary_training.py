@@ -31,10 +31,11 @@ import torch
 
 from tools import pocket
 from tools.features import Dictionary, open_dictionary
+from tools.loading import load
 from tools.pocket.dictionary_card import card
 from tools.pocket.dictionary_quality import HOOK, quality, residual_stream
 from tools.pocket.text import HELD_OUT, Source, sources
-from tools.subject import Subject, load
+from tools.subject import Subject
 
 HERE = Path(__file__).parent / "dictionary"
 EVERYTHING = 10**9
@@ -123,7 +124,7 @@ def train(activations: torch.Tensor, plan: Plan) -> Any:
 def write(sae: Any, subject: Subject, folder: Path) -> Dictionary:
     """Save the SAE as what it is used as, with what it was made for, and open it as the product does."""
     metadata = sae.cfg.metadata
-    metadata.model_name, metadata.model_hash, metadata.hook_name = subject.name, subject.hash, HOOK
+    metadata.model_name, metadata.model_hash, metadata.hook_name = subject.name, subject.weights_hash, HOOK
     metadata.prepend_bos, metadata.context_size = True, subject.context
     sae.save_inference_model(folder)
     return open_dictionary(str(folder), subject)
@@ -156,7 +157,7 @@ def make(subject: Subject, text: list[Source], plan: Plan) -> dict[str, Any]:
     found = quality(subject, dictionary, rows_of(subject, test, EVERYTHING, 1)[:400], activations)
     return {
         "model": subject.name,
-        "model_hash": subject.hash,
+        "model_hash": subject.weights_hash,
         "hook": HOOK,
         "d_in": activations.shape[-1],
         "width": plan.width,

@@ -65,10 +65,10 @@ def _run(arguments: argparse.Namespace) -> None:
     check(arguments)
     from memory.records import plain
     from tools.augment import ContextualAugmenter, load_masked
+    from tools.loading import load
     from tools.prune.keeping import keep
     from tools.prune.printing import data, lines
     from tools.prune.snippets import from_file, stored_run
-    from tools.subject import load
 
     snippets = from_file(arguments.file) if arguments.file else None
     run = stored_run(arguments.home, arguments.run) if arguments.run else None
@@ -116,6 +116,11 @@ def _studied(
 def _target(subject: Subject, arguments: argparse.Namespace, run: Run | None) -> Target:
     """The unit asked for; that of the run when none was. Raises SubjectError, or UsageError for other weights."""
     sign = -1 if arguments.negative else 1
+    if arguments.feature is not None:
+        from tools.features import open_dictionary
+
+        subject.attach(open_dictionary(arguments.sae, subject))
+        return subject.feature(arguments.feature)
     if arguments.hook is not None:
         return subject.at(arguments.hook, arguments.index, sign)
     if arguments.layer is not None:

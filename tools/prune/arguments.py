@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     )
     target.add_argument("--layer", type=int, help="layer, from 0")
     target.add_argument("--neuron", type=int, help="neuron of the layer's MLP, from 0")
+    target.add_argument("--sae", help="a dictionary: RELEASE/ID of sae_lens, a folder, or pocket")
+    target.add_argument("--feature", type=int, help="a feature of that dictionary, instead of a neuron")
     target.add_argument("--hook", help="another hook point instead, as blocks.3.hook_out")
     target.add_argument("--index", type=int, help="which channel of the hook point")
     target.add_argument("--negative", action="store_true", help="study what drives it down instead of up")
@@ -74,11 +76,15 @@ def check(arguments: argparse.Namespace) -> None:
     """Raise UsageError for arguments that do not go together."""
     if sum(map(bool, (arguments.file, arguments.run, arguments.corpus))) != 1:
         raise UsageError("say where the snippets are: one of --file FILE, --run RUN or --corpus SPEC")
+    if arguments.window is not None and arguments.window < 0:
+        raise UsageError(f"--window must not be negative, but is {arguments.window}")
+    if arguments.feature is not None:
+        if not arguments.sae or any(each is not None for each in (arguments.layer, arguments.neuron, arguments.hook)):
+            raise UsageError("a feature needs --sae SAE --feature N, without --layer, --neuron and --hook")
+        return
     neuron = (arguments.layer is not None, arguments.neuron is not None)
     hook = (arguments.hook is not None, arguments.index is not None)
     if any(hook) and (not all(hook) or any(neuron)):
         raise UsageError("a hook point needs --hook NAME --index N, without --layer and --neuron")
     if not any(hook) and not all(neuron) and (any(neuron) or not arguments.run):
-        raise UsageError("say which unit: --layer L --neuron N, or --hook NAME --index N")
-    if arguments.window is not None and arguments.window < 0:
-        raise UsageError(f"--window must not be negative, but is {arguments.window}")
+        raise UsageError("say which unit: --layer L --neuron N, --sae SAE --feature N, or --hook NAME --index N")

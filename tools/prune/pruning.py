@@ -5,7 +5,9 @@ batched calls instead of one call a token.
 
 1. Read the text. Its peak must lie above the firing floor; the goal is floor + threshold * (peak - floor).
 2. Cut everything right of the peak: a causal model never saw it.
-3. Suffixes of 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48 and n tokens in one call; the shortest that reaches the goal stays.
+3. Every one and two of the last twelve tokens, and three with the peak among them, in one call: most triggers are that
+   small, and then the fewest are certain. Else suffixes of 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48 and n tokens in one
+   call; the shortest that reaches the goal stays.
 4. Thin it out, sentences first, then blocks of a long text, then tokens: all single deletions in one call, then "drop
    the m least important" for every m in one call, until no single deletion reaches the goal (1-minimal).
    Contiguous mode instead takes the exact suffix length in one more call and shortens at both ends.
@@ -28,7 +30,7 @@ from typing import TYPE_CHECKING
 from memory.records import Status
 from tools.prune.parts import Parts, State, without
 from tools.prune.pruned import Outcome, Pruned
-from tools.prune.searching import Search, shorten, side_by_side, suffix, thin, whole_sentences
+from tools.prune.searching import Search, few, shorten, side_by_side, suffix, thin, whole_sentences
 
 if TYPE_CHECKING:
     from memory.records import Record, Target
@@ -115,6 +117,10 @@ def _shortest_of_all(parts: Parts, goals: list[float], end: int, *, contiguous: 
     further: Further = whole_sentences if sentences else shorten if contiguous else thin
 
     def search(goal: float) -> Search:
+        if not (sentences or contiguous or parts.pinned):
+            least = yield from few(parts, goal, end)
+            if least is not None:
+                return (yield from further(parts, goal, least))
         if sentences:
             start = _to_the_end_of_a_sentence(parts, end)
         else:

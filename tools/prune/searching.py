@@ -5,12 +5,14 @@ so that what all of them ask at one moment is one batched call. Knows parts and 
 """
 
 from collections.abc import Callable, Generator, Sequence
+from itertools import combinations
 
 from tools.prune.parts import Group, Parts, State, without
 
 SUFFIXES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 BLOCK = 8  # tokens dropped together while a text is still long
 LONG = 32  # tokens
+NEAR = 12  # last tokens of which every one, two and three are tried
 
 Search = Generator[Sequence[State], list[float], State]
 Grouping = Callable[[State], list[Group]]
@@ -47,6 +49,15 @@ def suffix(parts: Parts, goal: float, end: int, *, exact: bool) -> Search:
         below = max((length for length in ladder if length < len(found)), default=least - 1)
         found = yield from _shortest(goal, [upto[-length:] for length in range(below + 1, len(found) + 1)])
     return parts.settled(found or parts.everything)
+
+
+def few(parts: Parts, goal: float, end: int) -> Generator[Sequence[State], list[float], State | None]:
+    """The fewest of the last tokens up to `end` that reach the goal: one, two, or three with the peak among them."""
+    near = parts.everything[max(0, end - NEAR) : end]
+    sets = [[piece] for piece in near] + [list(pair) for pair in combinations(near, 2)]
+    sets += [[*pair, near[-1]] for pair in combinations(near[:-1], 2)]
+    found = yield from _shortest(goal, [tuple(pieces) for pieces in sets])
+    return None if found is None else parts.settled(found)
 
 
 def thin(parts: Parts, goal: float, state: State) -> Search:
