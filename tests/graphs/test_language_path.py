@@ -21,7 +21,7 @@ AGENTS = {"supervisor", "hypothesis", "prompt_generator", "rewriter", "explainer
 
 @pytest.fixture(scope="module")
 def means(gpt2_folder: Path, corpus_folder: Path, home: Path) -> Means:
-    return small_means(gpt2_folder, corpus_folder, home, llm_timeout=5.0, max_llm_calls=25, max_forward_passes=250)
+    return small_means(gpt2_folder, corpus_folder, home, llm_timeout=5.0, max_llm_calls=25, max_forward_passes=1200)
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def test_sentences_go_before_tokens(tiny: Subject, pair: Target) -> None:
     long = prune(tiny, pair, " red apple sat." + irrelevant + " blue river", replacements=0)
     short = prune(tiny, pair, " red apple sat. blue river", replacements=0)
     assert long.text == short.text == " apple river"
-    assert long.passes < len(tiny.encode(irrelevant)) + short.passes
+    assert long.calls <= short.calls + 6
 
 
 def test_no_sentence_can_go(tiny: Subject, pair: Target) -> None:

@@ -1,8 +1,11 @@
 """Thresholds of a pruning: what a higher one keeps is never shorter, and every one is met by the text itself."""
 
+from itertools import combinations
+
 import pytest
 
 from memory.records import Target
+from tests.tiny_models import WORDS
 from tests.tools.conftest import SPLIT
 from tests.tools.test_prune import PLANTED, random_cases
 from tools.prune import Outcome, prune, prune_text
@@ -56,3 +59,17 @@ def test_raising_the_threshold_never_shortens_a_pinned_contiguous_text(tiny: Sub
         ]
         lengths = [len(pruned.origins) for pruned in found]
         assert lengths == sorted(lengths)
+
+
+@pytest.mark.parametrize("start", range(0, 12, 3))
+def test_no_smaller_set_of_tokens_would_do(tiny: Subject, start: int) -> None:
+    target = tiny.neuron(1, 20)
+    ids = tiny.encode(" " + " ".join((WORDS * 2)[start : start + 8]))[:8]
+    text = tiny.decode(ids)
+    peak = tiny.measure([text], target)[0].peak
+    assert peak is not None
+    assert peak > 0
+    found = prune(tiny, target, text)
+    sets = [kept for size in range(1, len(found.tokens)) for kept in combinations(ids, size)]
+    readings = tiny.measure([tiny.decode(kept) for kept in sets], target)
+    assert all((reading.peak or 0.0) < 0.5 * peak for reading in readings)
