@@ -32,7 +32,7 @@ from tools.subject import Subject
 LENGTH, LATE = 16, 8
 WIDE, ONE_BY_ONE = 2048, 24  # prompts timed
 DEPTH = 9  # the block of the neuron; twelve blocks in all
-TOKENS = 40_000  # of the survey's timing
+TOKENS = 160_000  # of the survey's timing
 DIFFERENT = 0.05  # share of the spread that screening in bfloat16 may be off by
 
 

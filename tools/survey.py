@@ -240,12 +240,14 @@ def _found(subject: Subject, bank: Bank, texts: list[list[int]], *, wanted: np.n
     whole = bool(real.all())
     found: list[Found] = []
 
+    rows, columns = real.nonzero()[wanted].unbind(1)
+
     def read(passing: torch.Tensor) -> None:
         values = bank.read(passing)[:, 1:]
         some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
         top = values if whole else values.masked_fill(~real[..., None], -torch.inf)
         bottom = values if whole else values.masked_fill(~real[..., None], torch.inf)
-        sample = values[real][wanted].T if len(wanted) else values[:0, 0].T
+        sample = values[rows, columns].T
         parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
         found.append(Found(*(part.cpu() for part in parts), sample=sample.to("cpu", torch.float16)))
 
@@ -270,11 +272,15 @@ def _format(subject: Subject) -> AbstractContextManager[Any]:
 
 def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, at: int) -> None:
     """Keep the best of what was kept and of a batch's extremes [units, rows]."""
-    numbers = torch.from_numpy(batch.astype(np.int32)).expand(len(found), -1)
     kept_value, kept_row = state[f"{side}_value"][at], state[f"{side}_row"][at]
-    best, where = torch.cat([kept_value, found], 1).topk(KEPT, 1, largest=side.endswith("top"))
-    kept_row.copy_(torch.cat([kept_row, numbers], 1).gather(1, where))
-    kept_value.copy_(best)
+    largest = side.endswith("top")
+    gains = found.amax(1) > kept_value[:, -1] if largest else found.amin(1) < kept_value[:, -1]
+    if not (units := gains.nonzero()[:, 0]).numel():  # most batches change few units, once some have been read
+        return
+    numbers = torch.from_numpy(batch.astype(np.int32)).expand(len(units), -1)
+    best, where = torch.cat([kept_value[units], found[units]], 1).topk(KEPT, 1, largest=largest)
+    kept_row[units] = torch.cat([kept_row[units], numbers], 1).gather(1, where)
+    kept_value[units] = best
 
 
 def _save(state: dict[str, torch.Tensor], path: Path) -> None:
