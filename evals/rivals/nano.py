@@ -22,8 +22,8 @@ ENDLESS = sys.maxsize  # its number of steps: the clock ends it
 
 def climb(course: Course) -> Run:
     """One run, from a start if the course has one. Raises ImportError without the dependency group `bench`."""
-    from nanogcg import GCGConfig
-    from nanogcg.gcg import GCG
+    from nanogcg import GCGConfig  # pyright: ignore[reportMissingImports]
+    from nanogcg.gcg import GCG  # pyright: ignore[reportMissingImports]
 
     logging.getLogger("nanogcg").setLevel(logging.ERROR)
     gc.freeze()
