@@ -32,7 +32,7 @@ from tools.subject import Subject
 LENGTH, LATE = 16, 8
 WIDE, ONE_BY_ONE = 2048, 24  # prompts timed
 DEPTH = 9  # the block of the neuron; twelve blocks in all
-TOKENS = 160_000  # of the survey's timing
+TOKENS, TOKENS_LARGE = 160_000, 24_000  # of the survey's timing
 DIFFERENT = 0.05  # share of the spread that screening in bfloat16 may be off by
 
 
@@ -62,13 +62,13 @@ def ratios(subject: Subject) -> dict[str, float]:
     return {"one_by_one": one, "prompts": fast, "ratio": fast / one, "late_ratio": faster / one}
 
 
-def overhead(subject: Subject) -> dict[str, float]:
+def overhead(subject: Subject, tokens: int) -> dict[str, float]:
     """Tokens a second of the survey and of the bare pass, and the share that reading adds."""
-    rows = corpus.rows(subject, "stdlib", TOKENS)
+    rows = corpus.rows(subject, "stdlib", tokens)
     bank, state = subject.neurons, survey._fresh(subject.neurons)
     pick = survey._sampled_positions(int(rows.lengths[~rows.held_out].sum()), state["evidence.sample"].shape[-1])
     spent = {"bare": 0.0, "reading": 0.0}
-    tokens = 0
+    read = 0
     for n, batch in enumerate(survey._batches(rows)):
         ids = [rows.ids(row) for row in batch]
         works = {
@@ -77,9 +77,9 @@ def overhead(subject: Subject) -> dict[str, float]:
         }
         for name in sorted(works, reverse=bool(n % 2)):
             spent[name] += _seconds(works[name]) if n else 0.0 * _seconds(works[name])  # the first batch warms up
-        tokens += int(rows.lengths[batch].sum()) if n else 0
+        read += int(rows.lengths[batch].sum()) if n else 0
     share = spent["reading"] / spent["bare"]
-    return {"overhead": share - 1, "share_of_bare": 1 / share, "tokens": tokens / spent["reading"]}
+    return {"overhead": share - 1, "share_of_bare": 1 / share, "tokens": read / spent["reading"]}
 
 
 def _swaps(subject: Subject, count: int, *, first: int) -> tuple[list[Row], Row]:
@@ -124,9 +124,10 @@ def main(what: str) -> dict[str, float]:
     torch.set_num_threads(1)
     if what == "gpt2-shape":
         with tempfile.TemporaryDirectory() as folder:
-            return ratios(load("gpt2-shape", gpt2_shape(Path(folder))))
+            large = load("gpt2-shape", gpt2_shape(Path(folder)))
+            return ratios(large) | overhead(large, TOKENS_LARGE)
     subject = load(pocket.NAME, pocket.FOLDER)
-    return overhead(subject) if what == "survey" else ratios(subject)
+    return overhead(subject, TOKENS) if what == "survey" else ratios(subject)
 
 
 if __name__ == "__main__":

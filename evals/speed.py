@@ -94,6 +94,7 @@ def readings() -> dict[str, Any]:
         "measure_ratio_gpt2_shape_late": round(large["late_ratio"], 1),
         "prompts_per_second_gpt2_shape": round(large["prompts"], 1),
         "survey_overhead": round(survey["overhead"], 3),
+        "survey_overhead_gpt2_shape": round(large["overhead"], 3),
         "survey_share_of_bare": round(survey["share_of_bare"], 3),
         "survey_tokens_per_second": round(survey["tokens"]),
         "dedup_ms": {str(size): round(cost, 4) for size, cost in known.items()},
