@@ -161,15 +161,32 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Clause:
-    """One line of a rule: when `feature` of the token's context has a value in `levels`, add that level.
+class Predicate:
+    """Something that is true or false of a token and what precedes it, as data.
 
-    `feature` names a function of a token and what precedes it (tools/rules.py lists them); `prose` says it in words.
+    `of` names what is asked (tools/rules lists it): a feature whose value is one of `values`, a count between `low` and
+    `high` (both included, None is no bound), or an operator on `parts` (all, any, not, back).
+    """
+
+    of: str
+    values: tuple[str, ...] = ()
+    low: int | None = None
+    high: int | None = None
+    parts: tuple["Predicate", ...] = ()
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One line of a rule: where `when` holds (None: everywhere), add the level that `feature`'s value has in `levels`.
+
+    `feature` names a function of a token and what precedes it (tools/rules lists them); the feature "always" has one
+    value, the empty string, so a clause on it adds one level where `when` holds. `prose` says it in words.
     """
 
     feature: str
     levels: dict[str, float]
     prose: str = ""
+    when: Predicate | None = None
 
 
 @dataclass(frozen=True)

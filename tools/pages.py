@@ -6,6 +6,7 @@ the held-out pages are random rows of the other half, which no agent sees. All v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -83,25 +84,16 @@ class Pages:
         """Random pages of the half nobody has seen."""
         return tuple(self._read(self._random_rows("held_out", self._tokens // 2)).values())
 
+    def shared_rows(self) -> list[int]:
+        """The random rows of both halves, which are the same for every target of the survey."""
+        return self._random_rows("evidence", self._tokens) + self._random_rows("held_out", self._tokens // 2)
+
     @cached_property
     def distribution(self) -> Distribution:
         """Moments, quantiles and thresholds over the random evidence pages."""
-        values = self._values
         known = self._random | self._strongest
         peaks = [float(known[row].values.max()) for row in self._extreme_rows("top") if row in known]
-        highest = max([float(values.max()), *peaks])
-        floor = max(0.0, float(np.median(values)))
-        return Distribution(
-            tokens=values.size,
-            mean=float(values.mean()),
-            deviation=float(values.std()),
-            lowest=float(values.min()),
-            highest=highest,
-            active=float((values > 0).mean()),
-            quantiles=tuple((share, float(np.quantile(values, share))) for share in SHARES),
-            floor=floor,
-            firing=_firing(floor, min(peaks, default=highest), highest),
-        )
+        return distribution(self._values, peaks)
 
     @cached_property
     def typical(self) -> float | None:
@@ -135,9 +127,7 @@ class Pages:
         return np.concatenate([page.values for page in self.random]).astype(float)
 
     def _random_rows(self, half: str, tokens: int) -> list[int]:
-        rows = self._survey.half(half)
-        read = np.cumsum([self._survey.rows.lengths[row] for row in rows])
-        return rows[: int(np.searchsorted(read, tokens)) + 1]
+        return first_rows(self._survey.half(half), self._survey.rows.lengths, tokens)
 
     def _extreme_rows(self, side: str) -> tuple[int, ...]:
         if self._target.sign < 0:
@@ -161,6 +151,30 @@ class Pages:
             for row, reading in zip(rows, readings, strict=True)
             if reading.values
         }
+
+
+def distribution(values: np.ndarray, peaks: Sequence[float]) -> Distribution:
+    """The distribution of the values at random tokens [tokens]; `peaks` are those of the strongest texts."""
+    values = values.astype(float)
+    highest = max([float(values.max()), *peaks])
+    floor = max(0.0, float(np.median(values)))
+    return Distribution(
+        tokens=values.size,
+        mean=float(values.mean()),
+        deviation=float(values.std()),
+        lowest=float(values.min()),
+        highest=highest,
+        active=float((values > 0).mean()),
+        quantiles=tuple((share, float(np.quantile(values, share))) for share in SHARES),
+        floor=floor,
+        firing=_firing(floor, min(peaks, default=highest), highest),
+    )
+
+
+def first_rows(rows: list[int], lengths: np.ndarray, tokens: int) -> list[int]:
+    """As many of the rows, in their order, as hold `tokens` tokens together; `lengths` are those of all rows."""
+    read = np.cumsum([lengths[row] for row in rows])
+    return rows[: int(np.searchsorted(read, tokens)) + 1]
 
 
 def _firing(floor: float, twentieth: float, highest: float) -> float:

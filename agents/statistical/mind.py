@@ -50,10 +50,11 @@ class Statistical:
             return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
         reading = _reading(evidence.pages)
         compact = induction.compact_rule(reading)
-        found = prose.verdict(evidence, reading, compact)
+        full = induction.full_rule(reading, induction.grown_rule(reading))
+        found = prose.verdict(evidence, reading, full)
         text = prose.sentence(found, evidence, compact, reading)
         cited = tuple(record.id for record in _telling(evidence.top))
-        return Explanation(found, text, prose.worded(compact), cited, self.name, induction.full_rule(reading, compact))
+        return Explanation(found, text, prose.worded(compact), cited, self.name, full)
 
     def drain(self) -> tuple[LlmCall, ...]:
         """No language model, no calls."""

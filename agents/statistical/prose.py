@@ -2,10 +2,9 @@
 
 The verdict comes from how much of the variance of the checking pages each kind of feature explains, decided in this
 order: dead, dense, positional, unexplained, single token, token set, n-gram, context. The sentences name what raises
-the unit, then what holds it down, strongest first: "on" says what the token is, everything else where it stands.
+the unit, then what holds it down, by how much of the activation each clause accounts for.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -13,21 +12,19 @@ import numpy as np
 
 from agents.mind import Evidence
 from agents.statistical import phrases
-from agents.statistical.induction import ORDER, Reading, full_rule
-from memory.records import Clause, Rule, Verdict
-from tools.rules import START
+from agents.statistical.atoms import family as _family
+from agents.statistical.conditions import told
+from agents.statistical.induction import Reading, full_rule
+from agents.statistical.sorts import Sort, sort_of, sorts_of
+from memory.records import Clause, Predicate, Rule, Verdict
+from tools.rules import ALWAYS
 
 DENSE_SHARE = 0.6  # of tokens above zero, with a mean that stands out of its own spread
 EXPLAINED = 0.06  # less checked variance than this explains nothing
 MOST = 0.9  # of what all features explain
 ONE = 0.85  # of what tokens explain, by one of them
-TELLING = 0.35  # of the largest level: smaller ones are left to the rule
-PHRASES = 2  # of one kind that a sentence has at most
-BEFORE = {"previous": 1, "previous-class": 1, "previous-word": 1, "second-previous": 2}  # tokens a text's start reaches
-
-TOKEN = {"token", "word", "class"}
-Tables = dict[str, dict[str, float]]  # levels by feature and value
-N_GRAM = TOKEN | {"previous", "second-previous", "pair", "previous-word", "previous-class", "class-pair"}
+TELLING = 0.08  # of what the first clause accounts for: less is left to the rule
+PHRASES = 3  # clauses that a sentence tells
 
 
 def is_dead(evidence: Evidence) -> bool:
@@ -36,28 +33,29 @@ def is_dead(evidence: Evidence) -> bool:
     return evidence.distribution.deviation < 1e-6 or max([evidence.distribution.highest, *peaks]) <= 1e-3
 
 
-def verdict(evidence: Evidence, reading: Reading, compact: Rule) -> Verdict:
-    """What sort of unit the numbers say it is; kinds of features are compared by rules that start from the compact."""
+def verdict(evidence: Evidence, reading: Reading, full: Rule) -> Verdict:
+    """What sort of unit the numbers say it is; kinds of questions are compared by rules made of them alone."""
     spread = evidence.distribution
     if is_dead(evidence):
         return Verdict.DEAD
     if spread.active > DENSE_SHARE and spread.mean > 0.5 * spread.deviation:
         return Verdict.DENSE
-    whole = explained(reading, ORDER, compact)
-    if whole >= EXPLAINED and explained(reading, {"position"}, compact) > MOST * whole:
+    whole = explained(reading, set(Sort), full)
+    if whole >= EXPLAINED and explained(reading, {Sort.POSITION}, full) > MOST * whole:
         return Verdict.POSITIONAL
     if whole < EXPLAINED:
         return Verdict.UNEXPLAINED
-    if explained(reading, TOKEN, compact) >= MOST * whole:
+    if explained(reading, {Sort.TOKEN}, full) >= MOST * whole:
         return Verdict.SINGLE_TOKEN if share_of_one_token(reading) > ONE else Verdict.TOKEN_SET
-    return Verdict.N_GRAM if explained(reading, N_GRAM, compact) >= MOST * whole else Verdict.CONTEXT
+    return Verdict.N_GRAM if explained(reading, {Sort.TOKEN, Sort.N_GRAM}, full) >= MOST * whole else Verdict.CONTEXT
 
 
-def explained(reading: Reading, features: Collection[str], start: Rule) -> float:
-    """Share of the variance of the checking pages that a full rule over the features explains; at least 0."""
+def explained(reading: Reading, sorts: Collection[Sort], full: Rule) -> float:
+    """Share of the variance of the checking pages that a rule of these sorts of questions explains; at least 0."""
+    features = {column.feature for column in reading.columns if sort_of(Predicate(column.feature)) in sorts}
     part = replace(reading, columns=tuple(column for column in reading.columns if column.feature in features))
-    start = replace(start, clauses=tuple(clause for clause in start.clauses if clause.feature in features))
-    left = part.error(part.measured - part.predicted(full_rule(part, start)))
+    kept = [clause for clause in full.clauses if clause.when is not None and sorts_of(clause) <= set(sorts)]
+    left = part.error(part.measured - part.predicted(full_rule(part, replace(full, clauses=tuple(kept)))))
     return max(0.0, 1.0 - left / max(float(part.measured[part.checking].var()), 1e-12))
 
 
@@ -74,22 +72,18 @@ def share_of_one_token(reading: Reading) -> float:
 
 
 def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading) -> str:
-    """The explanation in prose. The reading tells how high the rule's own predictions reach."""
+    """The explanation in prose, from the compact rule: its clauses by what they explain, strongest first."""
     spread = evidence.distribution
     if found is Verdict.DEAD:
         return stillness(evidence)
     if found is Verdict.UNEXPLAINED:
         return "No feature of the token or of what precedes it predicts its activation on text it was not fitted to."
-    levels = _merged(rule)
-    lowers = _causes(_telling(levels, sign=-1), alone=-math.inf)
+    raises, lowers = (_causes(rule, reading, sign) for sign in (1, -1))
     if found is Verdict.POSITIONAL:
-        raises = _causes(_telling({"position": levels.get("position", {})}, sign=1), alone=-math.inf)
         return f"Follows the position in the text, whatever stands there; highest {raises or 'later on'}."
     if found is Verdict.DENSE:
-        raises = _causes(_telling(levels, sign=1), alone=-math.inf)
         parts = [f"highest {raises}" if raises else "", f"lowest {lowers}" if lowers else ""]
         return ", ".join(["Active on most tokens", *filter(None, parts)]) + "."
-    raises = _causes(_telling(levels, sign=1), alone=spread.firing - rule.base)
     if not raises:
         return f"Held down {lowers}." if lowers else "Many small influences move it, and none of them stands out."
     fires = float(reading.predicted(rule).max()) >= spread.firing
@@ -99,56 +93,45 @@ def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading) -
 
 def worded(rule: Rule) -> Rule:
     """The rule with what each clause says in words."""
-    return replace(rule, clauses=tuple(replace(clause, prose=_clause_told(clause)) for clause in rule.clauses))
+    return replace(rule, clauses=tuple(replace(clause, prose=clause_told(clause)) for clause in rule.clauses))
 
 
-def _clause_told(clause: Clause) -> str:
+def clause_told(clause: Clause) -> str:
+    """One clause in words: what raises the unit and what holds it down."""
     parts = []
     for sign, word in ((1, "raised"), (-1, "held down")):
-        found = _telling({clause.feature: clause.levels}, sign=sign)
-        parts += [f"{word} {_causes(found, alone=-math.inf)}"] if found else []
+        condition = _condition(clause, sign)
+        parts += [f"{word} {told(condition) or 'everywhere'}"] if condition is not None else []
     return "; ".join(parts)
+
+
+def _causes(rule: Rule, reading: Reading, sign: int) -> str:
+    """What moves the unit in one direction, by the squared activation that each clause accounts for."""
+    ranked = []
+    for clause in rule.clauses:
+        condition = _condition(clause, sign)
+        if condition is not None:
+            amount = np.maximum(0.0, sign * reading.predicted(Rule(0.0, (clause,))))
+            ranked.append((float(np.square(amount).sum()), told(condition) or "everywhere"))
+    ranked.sort(key=lambda item: -item[0])
+    worth = [phrase for removed, phrase in ranked if removed > TELLING * ranked[0][0]]
+    return phrases.joined(list(dict.fromkeys(worth))[:PHRASES], "and")
+
+
+def _condition(clause: Clause, sign: int) -> Predicate | None:
+    """Where a clause raises (or lowers): its condition and the values of that sign, strongest first."""
+    strongest = max(map(abs, clause.levels.values()), default=0.0)
+    chosen = sorted(
+        (v for v, n in clause.levels.items() if sign * n > 0.3 * strongest), key=lambda v: -abs(clause.levels[v])
+    )
+    if not chosen:
+        return None
+    parts = [] if clause.feature == ALWAYS else [Predicate(_family(clause.feature), tuple(chosen))]
+    parts += [] if clause.when is None else [clause.when]
+    return parts[0] if len(parts) == 1 else Predicate("all", parts=tuple(parts))
 
 
 def stillness(evidence: Evidence) -> str:
     """What there is to say of a dead unit."""
     spread = evidence.distribution
     return f"Nothing found moves it: over {spread.tokens:,} tokens it never rose above {spread.highest:.3f}."
-
-
-def _merged(rule: Rule) -> Tables:
-    """The rule's tables; words among the tokens, and the start of the text among the positions."""
-    found: Tables = {}
-    for clause in rule.clauses:
-        for value, level in clause.levels.items():
-            feature, values = {"word": "token"}.get(clause.feature, clause.feature), (value,)
-            if value == START and feature in BEFORE:
-                feature, values = "position", tuple("01")[: BEFORE[feature]]
-            for each in values:
-                table = found.setdefault(feature, {})
-                table[each] = table.get(each, 0.0) + level
-    return found
-
-
-def _telling(levels: Tables, *, sign: int) -> Tables:
-    """Those levels of one sign that are not small beside the largest of any sign, the strongest features first."""
-    largest = max((abs(level) for table in levels.values() for level in table.values()), default=0.0)
-    chosen = {
-        feature: {value: level for value, level in table.items() if sign * level > TELLING * largest}
-        for feature, table in levels.items()
-    }
-    ranked = sorted(chosen.items(), key=lambda item: -max(map(abs, item[1].values()), default=0.0))
-    return {feature: table for feature, table in ranked if table}
-
-
-def _causes(telling: Tables, *, alone: float) -> str:
-    """What moves the unit, in one phrase; a place that does not reach `alone` by itself only adds to the tokens."""
-    named = phrases.naming(telling)
-    tokens = [f"on {told}" for feature, table in telling.items() if (told := phrases.tokens(feature, table, named))]
-    places, additions = [], []
-    for feature, table in telling.items():
-        if told := phrases.place(feature, table, named):
-            adds = tokens and max(map(abs, table.values())) < alone
-            (additions if adds else places).append(told)
-    body = phrases.joined(tokens[:PHRASES] + places[:PHRASES], "and")
-    return f"{body}, more strongly {phrases.joined(additions[:PHRASES], 'or')}" if additions else body

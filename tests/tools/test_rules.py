@@ -161,7 +161,7 @@ def test_features_say_what_they_are_called() -> None:
         "\n",
     ]
     found = {feature: dict(zip(range(len(text)), values(feature, text), strict=True)) for feature in FEATURES}
-    assert found["word"][2] == " do_it"
+    assert found["word"][2] == "do_it"
     assert found["previous"][0] == START
     assert found["second-previous"][4] == "_it"
     assert found["pair"][4] == f"({JOIN}self"

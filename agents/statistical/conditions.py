@@ -1,0 +1,137 @@
+"""Predicates in plain English: what the token is ("on words that begin with ‘0x’") and where it stands ("in comments").
+
+Knows the names of tools/rules. Refuses to know levels and verdicts. A phrase says what the predicate says, no more; what
+has no phrase of its own is told as tools/rules tells it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from agents.statistical import phrases
+from agents.statistical.phrases import joined, quoted
+from memory.records import Predicate
+from tools.rules import conjuncts, said
+from tools.rules.counts import COUNTED, COUNTS
+
+MOST = 6  # values a phrase names
+
+Shown = Callable[[Predicate], str]
+
+SHAPES = {
+    "A": "words in capitals", "Aa": "capitalised words", "a": "lower-case words", "0": "numbers",
+    "A_A": "names in capitals with underscores", "a_a": "lower-case names with underscores", "aA": "mixed-case names",
+    "AaAa": "names in camel case", "aAa": "names in camel case", "_a_": "names between double underscores",
+    "_a": "names that begin with an underscore",
+}  # fmt: skip
+SCOPES = {"line": "earlier in the line", "sentence": "earlier in the sentence", "chunk": "since the last space",
+          "earlier": "earlier in the text"}  # fmt: skip
+RUNS = {  # what a run of each kind is made of
+    "capitals": "capitals", "capitals-and-underscores": "capitals and underscores",
+    "constant": "capitals, digits and underscores", "lower": "lower-case letters", "letters": "letters",
+    "digits": "digits", "number": "digits, commas and points", "hex": "hexadecimal digits",
+    "word": "letters, digits and underscores", "name": "letters, digits, underscores and points",
+    "marks": "punctuation marks", "spaces": "spaces", "white": "white-space characters",
+    "dense": "characters without a space", "same": "equal characters",
+}  # fmt: skip
+INSIDE = {"(": "inside parentheses", "[": "inside square brackets", "{": "inside braces", "<": "inside angle brackets"}
+CLOSED = {")": "after closed parentheses", "]": "after closed brackets", "}": "after closed braces", ">": "after a ‘>’"}
+
+
+def told(predicate: Predicate) -> str:
+    """The whole condition as one phrase: what the token is, then where it stands."""
+    subjects, places = split(predicate)
+    return " ".join(
+        filter(None, [f"on {joined(subjects, 'that are also')}" if subjects else "", joined(places, "and")])
+    )
+
+
+def split(predicate: Predicate) -> tuple[list[str], list[str]]:
+    """What the token is, and where it stands, one phrase for each part of a conjunction."""
+    subjects, places = [], []
+    for part in conjuncts(predicate):
+        phrase = subject(part)
+        (subjects if phrase else places).append(phrase or place(part))
+    return subjects, places
+
+
+def subject(predicate: Predicate) -> str:
+    """What the token itself is; an empty string when the predicate is about its place."""
+    of, values = predicate.of, predicate.values
+    if of in ("token", "word"):
+        return _list(values)
+    if of == "any-case":
+        return f"{_list(values)} in any case"
+    if of in ("class", "pair", "class-pair"):
+        return phrases.tokens(of, dict.fromkeys(values, 1.0), quoted)
+    if of == "shape":
+        return joined(list(dict.fromkeys(SHAPES.get(value, f"words shaped like ‘{value}’") for value in values)), "or")
+    if of == "ends":
+        return f"what completes {_list(values)}"
+    if of == "word-starts":
+        return f"words that begin with {_list(values)}"
+    if of == "word-has":
+        return f"words with {_list(values)} in them"
+    if of in ("chunk-shape", "runs-2", "runs-3", "runs-4"):
+        return f"text shaped like {_list(values)}"
+    if of == "word-like":
+        return f"words close in meaning to {_list(values)}"
+    if of == "matches":
+        return f"what completes a match of {values[0]}"
+    if of == "digits-of-number":
+        return f"numbers of {_range(predicate, 'digits')}"
+    if of.startswith("run-of-"):
+        return _range(predicate, RUNS[of.removeprefix("run-of-")]) + " in a row"
+    return ""
+
+
+def place(predicate: Predicate) -> str:
+    """Where the token stands."""
+    of, values = predicate.of, predicate.values
+    if of == "not":
+        return f"not {told(predicate.parts[0])}"
+    if of == "any":
+        return joined([told(part) for part in predicate.parts], "or")
+    if of in ("near-word", "near-characters", "near-text"):
+        unit = "words" if of == "near-word" else "characters"
+        return f"with {_list(values)} at most {predicate.high} {unit} before"
+    scope, _, kind = of.rpartition("-")
+    if kind in ("word", "text") and scope in SCOPES:
+        return f"with {_list(values)} {SCOPES[scope]}"
+    if of == "chunk-starts":
+        return f"in text that begins with {_list(values)} after the last space"
+    if of.startswith("last-of-"):
+        return joined([INSIDE.get(v) or CLOSED.get(v) or "outside brackets" for v in values], "or")
+    if of.startswith("word-back-"):
+        return f"{of.rpartition('-')[2]} words after {_list(values)}"
+    if of == "text-like":
+        return f"in text close in meaning to {_list(values)}"
+    if of in COUNTS:
+        return _counted(predicate)
+    return phrases.place(of, dict.fromkeys(values, 1.0), quoted) or f"where {said(predicate)}"
+
+
+def _counted(predicate: Predicate) -> str:
+    low, high, of = predicate.low, predicate.high, predicate.of
+    whole = {"tokens": ("tokens", "text", 1), "characters": ("characters", "text", 0), "line-words": ("words", "line", 1),
+             "line-characters": ("characters", "line", 0), "sentence-words": ("words", "sentence", 1)}.get(of)  # fmt: skip
+    if whole is None:
+        return f"with {_range(predicate, COUNTED[of])}"
+    unit, stretch, add = whole
+    if not low and high is not None:
+        return f"in the first {high + add} {unit} of the {stretch}"
+    if high is None:
+        return f"after the first {max(0, (low or 0) + add - 1)} {unit} of the {stretch}"
+    return f"{unit} {(low or 0) + add} to {high + add} of the {stretch}"
+
+
+def _range(predicate: Predicate, what: str) -> str:
+    low, high = predicate.low, predicate.high
+    if low is not None and high is not None:
+        return f"{low} {what}" if low == high else f"{low} to {high} {what}"
+    return f"{low} or more {what}" if low is not None else f"at most {high} {what}"
+
+
+def _list(values: Sequence[str]) -> str:
+    names = list(dict.fromkeys(quoted(value) for value in values))
+    if len(names) > MOST + 1:
+        names = [*names[:MOST], f"{len(names) - MOST} more"]
+    return joined(names, "or")

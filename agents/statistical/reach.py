@@ -1,0 +1,114 @@
+"""What stands before a token: the words and the marks of all pages in a row, and how far back each reach goes.
+
+A reach is a stretch of text that ends before the token: its line, sentence, chunk or text, or the last few words or
+characters. The same questions are asked of words (tools/rules WORDS) and of single marks (STRETCHES).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.rules.predicates import NEAR_CHARACTERS, NEAR_TEXT, NEAR_WORD, STRETCHES, WORDS
+from tools.rules.text import Text
+
+NEAR_WORDS, NEAR_LETTERS = (1, 2, 3, 5, 8, 13), (12, 20, 30, 45, 70)
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Words or marks before tokens.
+
+    names: what each code stands for. codes, offsets: [elements] in order, with the character each begins at, counted
+    over all pages. before: [tokens] how many elements stand before a token. starts: by reach, [tokens] the first
+    element it holds. ends: [tokens] the character after the token.
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+    offsets: Places
+    before: Places
+    starts: dict[str, Places]
+    ends: Places
+    near: tuple[tuple[str, int], ...]
+
+    def reaches(self) -> Iterator[tuple[str, int | None]]:
+        """Every reach: its name, and how far back it goes where that is a number."""
+        yield from ((name, None) for name in self.starts)
+        yield from self.near
+
+    def first(self, reach: str, tokens: Places, high: int | None) -> Places:
+        """The first element in the reach of some tokens; never before their text."""
+        if high is None:
+            return self.starts[reach][tokens]
+        text = self.starts["earlier-word" if "earlier-word" in self.starts else "earlier-text"][tokens]
+        if reach == NEAR_WORD:
+            return np.maximum(text, self.before[tokens] - high)
+        return np.maximum(text, np.searchsorted(self.offsets, self.ends[tokens] - high))
+
+    def held(self, reach: str, wanted: Iterable[int], tokens: Places, high: int | None) -> NDArray[np.bool_]:
+        """Whether any of some words or marks stands in the reach of tokens."""
+        seen = np.concatenate([[0], np.cumsum(np.isin(self.codes, list(wanted)))])
+        first, last = self.first(reach, tokens, high), self.before[tokens]
+        return seen[np.maximum(first, last)] > seen[first]
+
+    def pairs(self, reach: str, tokens: Places, high: int | None) -> tuple[Places, Places]:
+        """(code, number of the token among `tokens`) of everything in reach, each pair once."""
+        first, last = self.first(reach, tokens, high), self.before[tokens]
+        widths = np.maximum(0, last - first)
+        owner = np.repeat(np.arange(len(tokens)), widths)
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(widths) - widths, widths) + np.repeat(first, widths)
+        once = np.unique(self.codes[place].astype(np.int64) * len(tokens) + owner)
+        return once // max(1, len(tokens)), once % max(1, len(tokens))
+
+
+def words_before(texts: Sequence[Text]) -> Reach:
+    """The words, and runs of marks, before every token."""
+    begins = {name: begin for name, (_, begin) in WORDS.items()}
+    near = [(NEAR_WORD, high) for high in NEAR_WORDS] + [(NEAR_CHARACTERS, high) for high in NEAR_LETTERS]
+    found = [(text.elements, text.element_starts, text.before) for text in texts]
+    return _joined(texts, found, begins, tuple(near))
+
+
+def marks_before(texts: Sequence[Text]) -> Reach:
+    """The single marks before every token (those of the token itself left out)."""
+    found = [
+        ([text.string[at] for at in text.punctuation], text.punctuation, _below(text.punctuation, text.starts))
+        for text in texts
+    ]
+    begins = {
+        name: (lambda text, begin=begin: _below(text.punctuation, begin(text)))
+        for name, (_, begin) in STRETCHES.items()
+    }
+    return _joined(texts, found, begins, tuple((NEAR_TEXT, high) for high in NEAR_LETTERS))
+
+
+def _below(places: Sequence[int], offsets: Sequence[int]) -> list[int]:
+    return np.searchsorted(places, offsets).tolist() if len(places) else [0] * len(offsets)
+
+
+def _joined(
+    texts: Sequence[Text],
+    found: Sequence[tuple[Sequence[str], Sequence[int], Sequence[int]]],
+    begins: dict[str, Callable[[Text], list[int]]],
+    near: tuple[tuple[str, int], ...],
+) -> Reach:
+    numbering: dict[str, int] = {}
+    codes = [numbering.setdefault(name, len(numbering)) for names, _, _ in found for name in names]
+    at = np.cumsum([0, *(len(names) for names, _, _ in found)])
+    letters = np.cumsum([0, *(len(text.string) for text in texts)])
+
+    def shifted(columns: Sequence[Sequence[int]], by: NDArray[np.int64]) -> Places:
+        return np.concatenate([np.array(of, np.int64) + add for of, add in zip(columns, by, strict=False)])
+
+    return Reach(
+        tuple(numbering),
+        np.array(codes, np.int32),
+        shifted([offsets for _, offsets, _ in found], letters),
+        shifted([before for _, _, before in found], at),
+        {name: shifted([begin(text) for text in texts], at) for name, begin in begins.items()},
+        shifted([text.ends for text in texts], letters),
+        near,
+    )

@@ -1,0 +1,51 @@
+"""Sorts of questions: about the token or its word, about the few tokens before, about context further back, about place.
+
+A clause belongs to the sorts of all its questions; verdicts compare what each sort explains.
+"""
+
+from enum import StrEnum
+
+from memory.records import Clause, Predicate
+from tools.rules import ALWAYS, conjuncts
+
+
+class Sort(StrEnum):
+    """How far a question looks."""
+
+    TOKEN = "token"
+    N_GRAM = "n-gram"
+    CONTEXT = "context"
+    POSITION = "position"
+
+
+TOKEN = {"token", "word", "class", "any-case", "shape", "word-has", "word-like", "digits-of-number", "word-starts"}
+N_GRAM = {"previous", "second-previous", "pair", "previous-word", "previous-class", "class-pair", "matches",
+          "word-back-2", "word-back-3", "runs-2", "runs-3", "runs-4", "chunk-shape", "back"}  # fmt: skip
+POSITION = {"position", "tokens", "characters", "lines"}
+NEAR = 3  # words back that still make an n-gram
+
+
+def sorts_of(clause: Clause) -> set[Sort]:
+    """The sorts of all questions of a clause."""
+    own = set() if clause.feature == ALWAYS else {sort_of(Predicate(clause.feature, tuple(clause.levels)))}
+    return own | {sort_of(part) for part in conjuncts(clause.when)}
+
+
+def sort_of(predicate: Predicate) -> Sort:
+    """The sort of one question; of several, the farthest-looking."""
+    of = predicate.of
+    if predicate.parts and of != "back":
+        order = list(Sort)
+        return max((sort_of(part) for part in predicate.parts), key=order.index)
+    if of.startswith("ends"):
+        return (
+            Sort.N_GRAM
+            if any(" " in value.strip() or "\n" in value.strip() for value in predicate.values)
+            else Sort.TOKEN
+        )
+    if of in TOKEN or of.startswith(("word-starts", "run-of-")):
+        return Sort.TOKEN
+    if of in POSITION:
+        return Sort.POSITION
+    near = of == "near-word" and (predicate.high or 0) <= NEAR
+    return Sort.N_GRAM if of in N_GRAM or near else Sort.CONTEXT
