@@ -9,7 +9,8 @@ answer, or None, with an LlmCall whose status says what happened:
     empty            nothing was said                   others     see agents/failures.py
 
 Nothing a server says or does raises, and the clock runs over both turns together. The answer's text is parsed here,
-strictly: LangChain's own parser completes cut JSON, which turns half an answer into a plausible one.
+strictly: LangChain's own parser completes cut JSON, which turns half an answer into a plausible one. `ask_weighed`
+also returns what else could have been said at every token, where the server tells.
 """
 
 import json
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agents.chances import Spoken, spoken_tokens
 from agents.deadline import within
 from agents.failures import CutStream, failure_status, wire_errors
 from agents.ollama_server import OllamaError, require_model, server_url
@@ -64,6 +66,7 @@ class _Outcome(Generic[Answer]):
     answer: Answer | None = None
     text: str = ""
     detail: str = ""
+    spoken: tuple[Spoken, ...] = ()
 
 
 class ChatModel:
@@ -81,22 +84,42 @@ class ChatModel:
         self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None = None
     ) -> tuple[Answer | None, LlmCall]:
         """One exchange of at most `timeout_seconds`, repair included. `agent` names it in records and traces."""
+        answer, call, _ = self.ask_weighed(prompt, schema, agent=agent, seed=seed, alternatives=0)
+        return answer, call
+
+    def ask_weighed(
+        self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None = None, alternatives: int
+    ) -> tuple[Answer | None, LlmCall, tuple[Spoken, ...]]:
+        """`ask`, with the answer's tokens and up to `alternatives` (1 to 20) log-probabilities at each.
+
+        No tokens come back from a server that gives no log-probabilities.
+        """
         started = time.monotonic()
         full = f"{prompt}\n\n{FORMAT.format(schema=json.dumps(schema.model_json_schema()))}"
-        outcome = self._converse(full, schema, agent=agent, seed=seed)
+        changes = self._changes(seed, alternatives)
+        outcome = self._converse(full, schema, agent=agent, changes=changes)
         seconds = time.monotonic() - started
         text = outcome.text[:ANSWER_CHARACTERS]
-        return outcome.answer, LlmCall(agent, self.name, outcome.status, seconds, full, text, outcome.detail)
+        call = LlmCall(agent, self.name, outcome.status, seconds, full, text, outcome.detail)
+        return outcome.answer, call, outcome.spoken
 
-    def _converse(self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None) -> _Outcome[Answer]:
+    def _changes(self, seed: int | None, alternatives: int) -> dict[str, Any]:
+        """The settings of one exchange, as far as the provider has them."""
+        wanted: dict[str, Any] = {} if seed is None else {"seed": seed}
+        if alternatives:
+            wanted |= {"logprobs": True, "top_logprobs": alternatives}
+        return {name: value for name, value in wanted.items() if name in type(self._model).model_fields}
+
+    def _converse(self, prompt: str, schema: type[Answer], *, agent: str, changes: dict[str, Any]) -> _Outcome[Answer]:
         deadline = time.monotonic() + self._timeout_seconds
         turns = [("human", prompt)]
         text = fault = ""
         try:
             for status in ("ok", "repaired"):
-                text = self._say(turns, schema, agent=agent, seed=seed, seconds=deadline - time.monotonic())
+                seconds = deadline - time.monotonic()
+                text, spoken = self._say(turns, schema, agent=agent, changes=changes, seconds=seconds)
                 try:
-                    return _Outcome(status, read_answer(text, schema), text, fault)
+                    return _Outcome(status, read_answer(text, schema), text, fault, spoken)
                 except UnreadableAnswer as error:
                     fault = str(error)
                     turns += [("ai", text[:QUOTED_CHARACTERS]), ("human", REPAIR.format(fault=fault))]
@@ -105,10 +128,15 @@ class ChatModel:
         return _Outcome(_unreadable_status(text), None, text, fault)
 
     def _say(
-        self, turns: list[tuple[str, str]], schema: type[BaseModel], *, agent: str, seed: int | None, seconds: float
-    ) -> str:
-        seeded = seed is not None and "seed" in type(self._model).model_fields
-        model = self._model.model_copy(update={"seed": seed}) if seeded else self._model
+        self,
+        turns: list[tuple[str, str]],
+        schema: type[BaseModel],
+        *,
+        agent: str,
+        changes: dict[str, Any],
+        seconds: float,
+    ) -> tuple[str, tuple[Spoken, ...]]:
+        model = self._model.model_copy(update=changes) if changes else self._model
         speaker = model.with_structured_output(schema, method="json_schema", include_raw=True)
         config: Any = {"run_name": agent, "tags": [agent]}
         result: Any = within(seconds, speaker.ainvoke(turns, config))
@@ -116,8 +144,9 @@ class ChatModel:
         if self._says_done and not message.response_metadata.get("done"):
             raise CutStream("the stream ended before the server said it was done")
         if not message.text.strip() and isinstance(result.get("parsed"), BaseModel):
-            return result["parsed"].model_dump_json()  # a provider that answers through a tool call
-        return message.text or str(message.additional_kwargs.get("refusal", ""))
+            return result["parsed"].model_dump_json(), ()  # a provider that answers through a tool call
+        text = message.text or str(message.additional_kwargs.get("refusal", ""))
+        return text, spoken_tokens(message.response_metadata.get("logprobs"))
 
 
 def read_answer(text: str, schema: type[Answer]) -> Answer:

@@ -25,6 +25,7 @@ class Evidence:
     triggers: tuple[Trigger, ...]
     variants: tuple[Record, ...]  # single-token swaps of triggers, with their parents in `top`
     notes: str = ""
+    asked: tuple[Record, ...] = ()  # every natural text the agents had measured, with the value at each token
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from memory.records import Fate, Hypothesis, Record
+from memory.records import Fate, Hypothesis, Origin, Prompt, Record
 
 ENOUGH, OF_EACH = 6, 3  # predictions tested before a fate is given, and of each side
 SUPPORTED, REFUTED = 0.8, 0.6  # share of predictions kept: at least, and less than
@@ -26,6 +26,16 @@ def weighed(hypothesis: Hypothesis, records: Iterable[Record], *, firing: float)
     hits, total = sum(kept.values()), sum(map(len, peaks.values()))
     fate, reason = _fate(kept, peaks, firing)
     return replace(hypothesis, hits=hits, misses=total - hits, fate=fate, reason=reason)
+
+
+def predictions(claim: Hypothesis) -> list[Prompt]:
+    """The texts a claim comes with, as prompts; the two sides of a pair carry one source."""
+    sides = ((True, claim.triggers), (False, claim.non_triggers))
+    return [
+        Prompt(text, Origin.PAIR, hypothesis=claim.id, predicted=predicted, source=f"pair {claim.id} {number}")
+        for predicted, texts in sides
+        for number, text in enumerate(texts)
+    ]
 
 
 def _fate(kept: Mapping[bool, int], peaks: Mapping[bool, Sequence[float]], firing: float) -> tuple[Fate, str]:

@@ -7,15 +7,15 @@ it is a function of the means and the store: a bench opened again after a crash 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agents.chat_model import open_chat_model
+from agents.chat_model import ChatModel, open_chat_model
 from agents.language import Language
 from agents.mind import Evidence, Mind
 from agents.statistical.mind import Statistical
-from graphs.state import Means
+from graphs.state import HEARING, Means
 from memory.recall import MiniLM, Thresholds
 from memory.records import DERIVED, Origin, Prompt, Record, Target
 from memory.screening import Screening
@@ -28,6 +28,7 @@ from tools.subject import Subject
 from tools.survey import Progress, take
 
 STORE = "neuronaut.duckdb"
+SHARE = 5  # of few calls in all, one part for the mind and the others for the judge
 
 _open: dict[Means, "Bench"] = {}
 
@@ -77,6 +78,11 @@ class Bench:
         _open.pop(self.means, None)
         self.store.close()
 
+    @cached_property
+    def judge(self) -> ChatModel | None:
+        """The language model that is to judge explanations; None where nobody asked for one. Raises ChatModelError."""
+        return None if self.means.judge is None else _chat(self.means, self.means.judge, temperature=0.0)
+
     def limited(self, changed: dict[str, Any]) -> Means:
         """The same bench under other limits; returns the means it now answers to."""
         _open.pop(self.means, None)
@@ -103,6 +109,7 @@ class Bench:
             triggers=tuple(self.store.triggers(run_id)),
             variants=tuple(self.store.records(run_id, origins=[Origin.SWAP])),
             notes=self.means.notes,
+            asked=tuple(self.store.records(run_id, origins=[o for o in natural if o is not Origin.CORPUS])),
         )
 
     def measured(
@@ -143,11 +150,17 @@ def _mind(means: Means) -> Mind:
     built_in = Statistical()
     if means.llm is None:
         return built_in
-    chat = open_chat_model(
-        means.llm,
-        temperature=means.temperature,
+    most = means.max_llm_calls
+    if means.judge is not None:
+        most = max(most // SHARE, most - HEARING)
+    return Language(_chat(means, means.llm, temperature=means.temperature), built_in, max_calls=most)
+
+
+def _chat(means: Means, name: str, *, temperature: float) -> ChatModel:
+    return open_chat_model(
+        name,
+        temperature=temperature,
         timeout_seconds=means.llm_timeout,
         seed=means.seed,
         base_url=means.ollama_url,
     )
-    return Language(chat, built_in, max_calls=means.max_llm_calls)

@@ -8,6 +8,7 @@ def expected_failures() -> tuple[type[Exception], ...]:
     from agents.chat_model import ChatModelError
     from graphs.settings import SettingError
     from memory.database import StoreError
+    from memory.interchange import InterchangeError
     from memory.recall import EncoderError
     from tools.augment import MaskedModelError
     from tools.corpus import CorpusError
@@ -15,7 +16,7 @@ def expected_failures() -> tuple[type[Exception], ...]:
     from tools.subject import SubjectError
 
     models = (SubjectError, DictionaryError, MaskedModelError, ChatModelError, EncoderError)
-    return (SettingError, CorpusError, StoreError, *models, OSError)
+    return (SettingError, CorpusError, StoreError, InterchangeError, *models, OSError)
 
 
 def told(error: Exception) -> str:

@@ -1,11 +1,13 @@
 """From the store to the findings of a report: everything one run measured and concluded, gathered."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
-from memory.records import DERIVED, Origin, Record
+from memory.records import DERIVED, Origin, Record, Step, revive
 from tools.augment import Effect, effect, relative_change
+from tools.effects import Effects, told
 
 RANKED = 10
 BUILT_IN = "built-in"
@@ -40,7 +42,9 @@ def gather(bench: Bench, run_id: str) -> Findings:
         changes=tuple(_changes(records, bench.pages.distribution.floor)),
         curve=tuple(_curve(records)),
         fluent=tuple(_fluent(records)),
-        optimised=next((step.update["optimised"] for step in reversed(steps) if "optimised" in step.update), {}),
+        optimised=_latest(steps, "optimised"),
+        effects=_effects(_latest(steps, "effects")),
+        examination=_latest(steps, "examination"),
         edits=tuple(record for record in records if record.prompt.origin is Origin.EDIT and record.peak is not None),
         corpus_top=tuple(r for r in measured if r.prompt.origin is Origin.CORPUS)[:RANKED],
         evidence=tuple(records),
@@ -50,6 +54,16 @@ def gather(bench: Bench, run_id: str) -> Findings:
         timings=_timings(bench, [(step.node, step.seconds) for step in steps]),
         warnings=tuple(_warnings(records)),
     )
+
+
+def _latest(steps: Sequence[Step], name: str) -> dict[str, Any]:
+    """What the last step that said something under this name said."""
+    return next((step.update[name] for step in reversed(steps) if name in step.update), {})
+
+
+def _effects(known: dict[str, Any]) -> dict[str, Any]:
+    """The output side with its sentence."""
+    return known | {"told": told(revive(Effects, known))} if known else {}
 
 
 def _changes(records: Sequence[Record], floor: float) -> Iterator[Change]:

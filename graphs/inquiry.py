@@ -8,6 +8,7 @@ from typing import Any
 from langgraph.graph import START, StateGraph
 
 from graphs import nodes
+from graphs.explaining import explainer
 from graphs.state import Inquiry, Means
 from graphs.steps import committed, routed
 
@@ -22,7 +23,7 @@ def build() -> "StateGraph[Inquiry, Means, Any, Any]":
     for name in WORKERS:
         graph.add_node(name, committed(name, getattr(nodes, name)))
         graph.add_edge(name, "supervisor")
-    graph.add_node("explainer", committed("explainer", nodes.explainer))
+    graph.add_node("explainer", committed("explainer", explainer))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "supervisor")
     graph.set_finish_point("explainer")

@@ -13,14 +13,24 @@ def most_steps(means: Means) -> int:
 
 def budget_left(state: Inquiry, means: Means) -> float:
     """The share left of the scarcest budget, 0 when one is spent."""
-    used = [
-        state.get("iteration", 0) / max(1, means.max_iterations),
-        state.get("passes", 0) / max(1, means.max_forward_passes),
-        state.get("step", 0) / most_steps(means),
-    ]
+    return max(0.0, 1.0 - max(_used(state, means).values()))
+
+
+def spent(state: Inquiry, means: Means) -> str | None:
+    """The name of a budget that is spent, None while there is none."""
+    return next((name for name, share in _used(state, means).items() if share >= 1.0), None)
+
+
+def _used(state: Inquiry, means: Means) -> dict[str, float]:
+    """The share used of every budget."""
+    used = {
+        "rounds": state.get("iteration", 0) / max(1, means.max_iterations),
+        "forward passes": state.get("passes", 0) / max(1, means.max_forward_passes),
+        "steps": state.get("step", 0) / most_steps(means),
+    }
     if means.minutes is not None:
-        used.append(state.get("seconds", 0.0) / (60 * means.minutes))
-    return max(0.0, 1.0 - max(used))
+        used["minutes"] = state.get("seconds", 0.0) / (60 * means.minutes)
+    return used
 
 
 def legal(state: Inquiry, means: Means, *, open_claims: int) -> list[str]:

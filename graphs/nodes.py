@@ -1,4 +1,6 @@
-"""The nodes of the supervisor graph. Thin: read the state, call one agent or tool, return what became of it."""
+"""The nodes of the supervisor graph but the last (explaining.py). Thin: read the state, call one agent or tool, return
+what became of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,12 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.mind import Evidence, View
-from agents.scorer import scores
 from agents.statistical.mind import Statistical
 from agents.statistical.prompts import random_prompts
-from agents.weighing import weighed
+from agents.weighing import predictions, weighed
 from graphs.bench import Bench
-from graphs.legality import budget_left, legal
+from graphs.legality import budget_left, legal, spent
 from graphs.state import Inquiry
 from graphs.steps import Outcome
 from memory.records import Candidate, Fate, Kind, Origin, Prompt, Record, plain, revive
@@ -51,11 +52,13 @@ def supervisor(bench: Bench, state: Inquiry) -> Outcome:
         last=state.get("goto", ""),
     )
     allowed = legal(state, bench.means, open_claims=view.open_hypotheses)
-    decision = bench.mind.route(view, allowed, _seed(bench, state))
+    decision = bench.mind.route(view, allowed, bench.means.step_seed(state))
     if decision.node not in allowed:
-        lawful = Statistical().route(view, allowed, _seed(bench, state))
+        lawful = Statistical().route(view, allowed, bench.means.step_seed(state))
         decision = replace(lawful, why=f"{decision.node!r:.40} is not allowed now: {lawful.why}")
-    return Outcome({"goto": decision.node, "why": decision.why})
+    gone = spent(state, bench.means)
+    why = decision.why if gone is None else f"the {gone} of this inquiry are spent"
+    return Outcome({"goto": decision.node, "why": why})
 
 
 def survey(bench: Bench, state: Inquiry) -> Outcome:
@@ -72,14 +75,8 @@ def hypothesis(bench: Bench, state: Inquiry) -> Outcome:
     """Competing claims; the texts that could refute them wait to be measured."""
     evidence = bench.evidence(state["run_id"])
     known = {claim.id for claim in evidence.hypotheses}
-    claims = [c for c in bench.mind.hypothesise(evidence, CLAIMS, _seed(bench, state)) if c.id not in known]
-    prompts = [
-        Prompt(text, Origin.PAIR, hypothesis=claim.id, predicted=predicted)
-        for claim in claims
-        for predicted, texts in ((True, claim.triggers), (False, claim.non_triggers))
-        for text in texts
-    ]
-    judged = _judged(bench, state, prompts)
+    claims = [c for c in bench.mind.hypothesise(evidence, CLAIMS, bench.means.step_seed(state)) if c.id not in known]
+    judged = _judged(bench, state, [prompt for claim in claims for prompt in predictions(claim)])
     update = {"barren": not claims, "waiting": _waiting(state, judged), "rejected": _rejected(judged)}
     return Outcome(update, candidates=tuple(judged), hypotheses=tuple(claims))
 
@@ -95,7 +92,7 @@ def prompt_generator(bench: Bench, state: Inquiry) -> Outcome:
         missing = wanted - _accepted(judged)
         if missing <= wanted // 2:
             break
-        proposed = bench.mind.propose(evidence, missing, refused, _seed(bench, state) + attempt)
+        proposed = bench.mind.propose(evidence, missing, refused, bench.means.step_seed(state) + attempt)
         fresh = _judged(bench, state, proposed, beside=judged)
         judged, refused = judged + fresh, [each for each in fresh if each.reason]
         if not proposed:
@@ -145,10 +142,10 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
         positions = range(max(0, len(record.tokens) - SWAPPED_TOKENS), len(record.tokens))
         found = swaps(
             bench.subject, bench.target, record.prompt.text, per_token=SWAPS, floor=floor, positions=positions,
-            seed=_seed(bench, state),
+            seed=bench.means.step_seed(state),
         )  # fmt: skip
         swapped += [Prompt(variant.text, Origin.SWAP, parent=record.id) for variant in found]
-        rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, _seed(bench, state))
+        rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, bench.means.step_seed(state))
         swapped += [Prompt(text, Origin.REWRITE, parent=record.id) for text in rewritten]
     for record in outcome.records[:1]:
         swapped += _edits(bench, record, floor)
@@ -182,7 +179,7 @@ def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
         bench.target,
         seeds=[*seeds, *inverted],
         passes=min(SEARCH_PASSES, max(1, left - (bench.subject.passes - started))),
-        seed=_seed(bench, state),
+        seed=bench.means.step_seed(state),
         scale=scale,
         typical=bench.pages.typical,
     )
@@ -194,14 +191,6 @@ def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
     )
     ended = {"evaluated": told.get("evaluated", 0) + found.evaluated, "ending": found.status.value}
     return replace(outcome, update=outcome.update | {"optimised": told | ended})
-
-
-def explainer(bench: Bench, state: Inquiry) -> Outcome:
-    """The explanation, and its scores on text no agent has seen."""
-    evidence = bench.evidence(state["run_id"])
-    explanation = bench.mind.explain(evidence, _seed(bench, state))
-    found = scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed)
-    return Outcome({"finished": True}, explanation=explanation, scores=tuple(found))
 
 
 def _inversion(inverse: Inverse) -> dict[str, Any]:
@@ -232,10 +221,6 @@ def _edits(bench: Bench, record: Record, floor: float) -> list[Prompt]:
     positive, negative = walker.iterative_augment(record.prompt.text, steps=2)
     chosen = [*positive[:EDITS], *negative[:EDITS]]
     return [Prompt(edit.text, Origin.EDIT, parent=record.id) for edit in chosen]
-
-
-def _seed(bench: Bench, state: Inquiry) -> int:
-    return bench.means.seed * 100_003 + state.get("step", 0) * 17
 
 
 def _judged(
@@ -280,7 +265,7 @@ def _accepted(judged: Sequence[Candidate]) -> int:
 def _random(bench: Bench, evidence: Evidence, state: Inquiry, wanted: int) -> list[Prompt]:
     import random
 
-    return random_prompts(evidence.pages, wanted, random.Random(_seed(bench, state)))
+    return random_prompts(evidence.pages, wanted, random.Random(bench.means.step_seed(state)))
 
 
 def _different(records: Sequence[Record], most: int) -> list[Record]:

@@ -45,6 +45,7 @@ class Session:
         self.run_id = run_id or _fresh_name(self.bench.target.name)
         try:
             self._announce()
+            _ = self.bench.judge  # one that cannot be opened is told now, not at the end
         except BaseException:
             self.bench.close()
             raise
@@ -132,7 +133,7 @@ def resumable(home: Path, run_id: str) -> Means:
     """
     with Store.open(home / STORE) as store:
         run = store.run(run_id)
-    settings: dict[str, Any] = run.settings | ({"llm": None} if run.state == FINISHED else {})
+    settings: dict[str, Any] = run.settings | ({"llm": None, "judge": None} if run.state == FINISHED else {})
     if not settings.keys() <= {field.name for field in fields(Means)}:
         raise RunConflict(f"run {run_id} was made by another command: there is no inquiry to go on with")
     settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from graphs import offline
-from graphs.state import Means
+from graphs.state import EXAMINATION, HEARING, Means
 
 POCKET, STANDARD_LIBRARY = "pocket", "stdlib"
 HUB = "hf:"
 HUB_MODEL, HUB_CORPUS = "gpt2", f"{HUB}NeelNanda/pile-10k"
 LARGEST_SEED = 2**31 - 1
 BUILT_IN = "built-in"
+JUDGED_CALLS = Means.max_llm_calls + HEARING  # what may be asked where there is a judge and no limit was given
 
 
 class SettingError(ValueError):
@@ -61,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
     sources.add_argument("--device", help="cpu, cuda or mps")
     mind = made.add_argument_group("mind")
     mind.add_argument("--llm", help="auto, built-in, ollama:MODEL, PROVIDER:MODEL or scripted:FILE")
+    mind.add_argument(
+        "--judge",
+        metavar="MODEL",
+        help=f"a language model, named as for --llm, that judges the explanation: it is examined first, {EXAMINATION} "
+        f"calls once a model, and then asked about {HEARING - EXAMINATION} times an explanation",
+    )
     mind.add_argument("--temperature", type=float, help="of the language model")
     mind.add_argument("--ollama-url", metavar="URL", help="where Ollama listens (OLLAMA_HOST)")
     mind.add_argument("--llm-timeout", type=float, metavar="SECONDS", help="for one exchange")
@@ -68,7 +75,12 @@ def parser() -> argparse.ArgumentParser:
     budget = made.add_argument_group("budget")
     budget.add_argument("--max-iterations", type=int, help="rounds of measured prompts")
     budget.add_argument("--minutes", type=float, help="time for the inquiry after the survey")
-    budget.add_argument("--max-llm-calls", type=int, help="exchanges with a language model")
+    budget.add_argument(
+        "--max-llm-calls",
+        type=int,
+        default=argparse.SUPPRESS,
+        help=f"exchanges with language models in all (default: {Means.max_llm_calls}, with a judge {JUDGED_CALLS})",
+    )
     budget.add_argument("--max-forward-passes", type=int, help="prompts sent through the model")
     budget.add_argument("--k", dest="keep", type=int, help="how many top and bottom prompts agents see")
     budget.add_argument("--min-improvement", type=float, help="what counts as a better prompt")
@@ -80,7 +92,13 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME)")
     output.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as data")
     output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped")
-    made.set_defaults(**{name: value for name in PASSED - UNIT if (value := getattr(Means, name, None)) is not None})
+    made.set_defaults(
+        **{
+            name: value
+            for name in PASSED - UNIT - {"max_llm_calls"}
+            if (value := getattr(Means, name, None)) is not None
+        }
+    )
     return made
 
 
@@ -150,6 +168,8 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
     position = str(given.get("position", "max"))
     if not re.fullmatch(r"max|last|mean|-?[0-9]{1,9}", position):
         raise SettingError(f"--position is max, last, mean or an index, not '{position}'")
+    if "judge" in passed:
+        passed.setdefault("max_llm_calls", JUDGED_CALLS)
     if passed.get("feature") is not None:
         passed.setdefault("sae", POCKET)
     return Means(
@@ -169,7 +189,7 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
 PASSED = {
     "layer", "neuron", "survey_tokens", "device", "temperature", "llm_timeout", "seed", "max_iterations", "minutes",
     "max_llm_calls", "max_forward_passes", "keep", "min_improvement", "stagnation", "near_mid",
-    "near_high", "near_low", "sae", "feature", "hook", "index", "masked_lm",
+    "near_high", "near_low", "sae", "feature", "hook", "index", "masked_lm", "judge",
 }  # fmt: skip
 UNIT = {"layer", "neuron"}  # never taken for granted
 POSITIVE = {

@@ -6,6 +6,9 @@ State types are a file format: change them by adding.
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict
 
+EXAMINATION = 160  # calls of a judge's examination, which agents/examination holds it to
+HEARING = 220  # calls that are kept for a judge: its examination, and one explanation
+
 
 class Inquiry(TypedDict, total=False):
     """Where an inquiry stands between two steps. Everything heavy is in the store, under the run's id."""
@@ -24,6 +27,8 @@ class Inquiry(TypedDict, total=False):
     llm_calls: int
     seconds: float
     optimised: dict[str, Any]  # what the optimiser found beside texts: typical cross-entropy, inversion, alignment
+    effects: dict[str, Any]  # the output side of the unit (tools.effects.Effects), as plain data
+    examination: dict[str, Any]  # the judge's (agents.examination.result.Examination), as plain data
     goto: str  # where the supervisor sent the run
     why: str
     finished: bool
@@ -47,6 +52,7 @@ class Means:
     ollama_url: str | None = None
     temperature: float = 0.7
     llm_timeout: float = 60.0
+    judge: str | None = None  # the language model that judges explanations
     seed: int = 0
     device: str = "cpu"
     position: str = "max"
@@ -68,6 +74,10 @@ class Means:
     hook: str | None = None
     index: int | None = None
     masked_lm: str | None = None
+
+    def step_seed(self, state: Inquiry) -> int:
+        """The seed of whatever is random in the step that follows this state."""
+        return self.seed * 100_003 + state.get("step", 0) * 17
 
     @property
     def unit(self) -> str:

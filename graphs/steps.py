@@ -30,6 +30,7 @@ class Outcome:
     triggers: tuple[Trigger, ...] = ()
     explanation: Explanation | None = None
     scores: tuple[Score, ...] = ()
+    calls: tuple[LlmCall, ...] = ()  # beside those of the mind, which are drained after every step
 
 
 class StepFailed(RuntimeError):
@@ -85,7 +86,7 @@ def _do(bench: Bench, state: Inquiry, number: int, node: str, work: Work) -> dic
     bench.read_pages()  # before passes are counted: a resumed run reads them anew
     passes, started = bench.subject.passes, time.monotonic()
     outcome = _attempted(node, work, bench, state)
-    calls: tuple[LlmCall, ...] = bench.mind.drain()
+    calls: tuple[LlmCall, ...] = (*outcome.calls, *bench.mind.drain())
     seconds = time.monotonic() - started
     visits = dict(state.get("visits", {}))
     visits[node] = visits.get(node, 0) + 1

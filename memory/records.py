@@ -250,6 +250,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What bears a clause out: minimal pairs of measured texts that differ in this clause alone.
+
+    clause: its number in the compact rule. pairs: ids of records, the one where the clause raises more first. change:
+    the mean difference over all such pairs. held, of: how many of them moved the clause's way, of how many.
+    """
+
+    clause: int
+    pairs: tuple[tuple[int, int], ...]
+    change: float
+    held: int
+    of: int
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What the unit does: a typed verdict, prose, an executable rule, and the records it rests on."""
 
@@ -259,6 +274,7 @@ class Explanation:
     evidence: tuple[int, ...] = ()
     author: str = "built-in"
     full: Rule | None = None  # the same, at any size: what simulates best
+    certificates: tuple[Certificate, ...] = ()  # of the clauses of `rule`
 
 
 @dataclass(frozen=True)
@@ -336,7 +352,7 @@ def _revived(hint: Any, value: Any) -> Any:
     if origin in (types.UnionType, typing.Union):
         return _revived(next(arm for arm in get_args(hint) if arm is not types.NoneType), value)
     if origin is tuple:
-        return tuple(_revived(get_args(hint)[0], item) for item in value)
+        return tuple(_revived(get_args(hint)[0], item) for item in value)  # whatever the length, of one kind
     if isinstance(hint, type) and is_dataclass(hint):
         return revive(hint, value)
     if isinstance(hint, type) and issubclass(hint, StrEnum):

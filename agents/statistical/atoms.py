@@ -8,7 +8,7 @@ list wins where both say the same.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from agents.statistical.reading import HIGHEST, Column, Numbers, Reading
 from memory.records import Predicate
 
 SHRINKAGE = 1.0
-SAMPLED = 4000  # tokens whose words before are looked at
+SAMPLED, SAMPLED_BEFORE = 24_000, 4000  # tokens looked at, and those whose words before are
 LONGEST_LIST = 400
 SETS = frozenset({"token", "word", "any-case", "previous", "previous-word", "class", "shape", "line-opening", "pair",
                   "second-previous", "word-back-2", "ends-1", "word-starts-1", "inside", "class-pair", "previous-class",
@@ -72,7 +72,8 @@ class Atom:
     def predicate(self, reading: Reading) -> Predicate:
         """The same question in the language of rules."""
         if self.kind == "count":
-            asked = Predicate(self.feature, low=self.low, high=self.high)
+            open_above = self.high is not None and self.high >= HIGHEST  # where the reading cuts counts off
+            asked = Predicate(self.feature, low=self.low, high=None if open_above else self.high)
         elif self.kind != "values":
             names = (reading.words if self.kind == "words" else reading.marks).names
             asked = Predicate(self.feature, tuple(names[n] for n in self.codes), high=self.high)
@@ -90,13 +91,46 @@ def family(feature: str) -> str:
     return feature
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Tokens that are looked at, what is unexplained at each, and how many tokens each stands for."""
+
+    tokens: Places
+    left: Numbers
+    weights: Numbers
+
+    @property
+    def total(self) -> float:
+        """What is unexplained in all."""
+        return float((self.left * self.weights).sum())
+
+    @property
+    def everyone(self) -> float:
+        """How many tokens that is."""
+        return float(self.weights.sum())
+
+    def drawn(self, most: int) -> "Sample":
+        """At most so many tokens: a third are those with most left, the others every so-manieth of the rest."""
+        if len(self.left) <= most:
+            return self
+        strongest = np.zeros(len(self.left), bool)
+        strongest[np.argpartition(-np.abs(self.left), most // 3)[: most // 3]] = True
+        others = np.flatnonzero(~strongest)
+        drawn = others[:: -(-len(others) // (most - most // 3))]
+        chosen = np.concatenate([np.flatnonzero(strongest), drawn])
+        weights = self.weights[chosen]
+        weights[most // 3 :] *= self.weights[others].sum() / self.weights[drawn].sum()
+        return Sample(self.tokens[chosen], self.left[chosen], weights)
+
+
 def proposals(reading: Reading, tokens: Places, left: Numbers, *, price: float) -> list[tuple[float, Atom]]:
     """Questions worth asking of these tokens, best first, with what each removes less what its strings cost.
 
-    left: what is unexplained at `tokens`. price: the cost of one string.
+    left: what is unexplained at `tokens`. price: the cost of one string. Of very many tokens a sample is looked at.
     """
-    found = [*_nominal(reading, tokens, left, price), *_ordinal(reading, tokens, left, price)]
-    found += _before(reading, tokens, left, price)
+    sample = Sample(tokens, left, np.ones(len(left))).drawn(SAMPLED)
+    found = [*_nominal(reading, sample, price), *_ordinal(reading, sample, price)]
+    found += _before(reading, sample.drawn(SAMPLED_BEFORE), price)
     return sorted(found, key=lambda item: -item[0] * item[1].plainness)
 
 
@@ -104,16 +138,17 @@ def _gain(sums: Numbers, counts: Numbers) -> Numbers:
     return np.square(sums) / (counts + SHRINKAGE)
 
 
-def _nominal(reading: Reading, tokens: Places, left: Numbers, price: float) -> Iterator[tuple[float, Atom]]:
-    total, everyone = float(left.sum()), len(left)
+def _nominal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[float, Atom]]:
+    total, everyone = sample.total, sample.everyone
+    weighed = sample.left * sample.weights
     for column in reading.columns:
-        codes = column.codes[tokens]
-        sums = np.bincount(codes, weights=left, minlength=len(column.listed) + 1)[:-1]
-        counts = np.bincount(codes, minlength=len(column.listed) + 1)[:-1].astype(float)
+        codes = column.codes[sample.tokens]
+        sums = np.bincount(codes, weights=weighed, minlength=len(column.listed) + 1)[:-1]
+        counts = np.bincount(codes, weights=sample.weights, minlength=len(column.listed) + 1)[:-1]
         if not len(sums):
             continue
         gains = _gain(sums, counts) - price
-        for best in np.argsort(-gains)[:2].tolist():
+        for best in np.argpartition(-gains, min(2, len(gains) - 1))[:2].tolist():
             if 0 < counts[best] < everyone:
                 yield float(gains[best]), Atom("values", column.feature, (best,))
         without = _gain(total - sums, everyone - counts) - price
@@ -135,17 +170,17 @@ def _sets(column: Column, sums: Numbers, counts: Numbers, price: float) -> Itera
             yield float(own[kept].sum()), Atom("values", column.feature, tuple(sorted(kept.tolist())))
 
 
-def _ordinal(reading: Reading, tokens: Places, left: Numbers, price: float) -> Iterator[tuple[float, Atom]]:
-    everyone = len(left)
+def _ordinal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[float, Atom]]:
+    everyone, weighed = sample.everyone, sample.left * sample.weights
     for name, counted in reading.counts.items():
-        here = counted[tokens]
-        sums = np.bincount(here, weights=left)
-        counts = np.bincount(here).astype(float)
+        here = counted[sample.tokens]
+        sums = np.bincount(here, weights=weighed)
+        counts = np.bincount(here, weights=sample.weights)
         upto, many = np.cumsum(sums), np.cumsum(counts)
         for at_most in (True, False):
             held, number = (upto, many) if at_most else (upto[-1] - upto, everyone - many)
             gains = _gain(held, number) - price / 2
-            gains[(number < 1) | (number == everyone)] = -np.inf
+            gains[(number < 0.5) | (number > everyone - 0.5)] = -np.inf
             best = int(gains.argmax())
             if np.isfinite(gains[best]):
                 bounds = {"high": best} if at_most else {"low": best + 1}
@@ -156,37 +191,20 @@ def _ordinal(reading: Reading, tokens: Places, left: Numbers, price: float) -> I
             yield float(gains[best]), Atom("count", name, low=best, high=best)
 
 
-def _before(reading: Reading, tokens: Places, left: Numbers, price: float) -> Iterator[tuple[float, Atom]]:
-    """Words and marks before, in every reach. Of many tokens the telling ones are looked at, and some of the rest."""
-    chosen, weights = _sample(left)
-    tokens, left = tokens[chosen], left[chosen]
-    total, everyone = float((left * weights).sum()), float(weights.sum())
+def _before(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[float, Atom]]:
+    """Words and marks before, in every reach."""
+    weighed, weights = sample.left * sample.weights, sample.weights
+    total, everyone = sample.total, sample.everyone
     for kind, reach in (("words", reading.words), ("marks", reading.marks)):
         for name, high in reach.reaches():
-            codes, owner = reach.pairs(name, tokens, high)
+            codes, owner = reach.pairs(name, sample.tokens, high)
             if not len(codes):
                 continue
             known, place = np.unique(codes, return_inverse=True)
-            sums = np.bincount(place, weights=(left * weights)[owner])
+            sums = np.bincount(place, weights=weighed[owner])
             counts = np.bincount(place, weights=weights[owner])
             often = np.bincount(place) >= 3
             for negated, held, number in ((False, sums, counts), (True, total - sums, everyone - counts)):
                 gains = np.where(often & (number > 0.5), _gain(held, np.maximum(number, 0.0)), 0.0) - price
                 best = int(gains.argmax())
                 yield float(gains[best]), Atom(kind, name, (int(known[best]),), high=high, negated=negated)
-
-
-def _sample(left: Numbers) -> tuple[Places, Numbers]:
-    """Places of the tokens to look at, and how many tokens each stands for."""
-    if len(left) <= SAMPLED:
-        return np.arange(len(left)), np.ones(len(left))
-    strongest = np.argpartition(-np.abs(left), SAMPLED // 2)[: SAMPLED // 2]
-    others = np.setdiff1d(np.arange(len(left)), strongest)
-    drawn = others[:: max(1, len(others) // (SAMPLED // 2))]
-    weights = np.concatenate([np.ones(len(strongest)), np.full(len(drawn), len(others) / len(drawn))])
-    return np.concatenate([strongest, drawn]), weights
-
-
-def negated(atom: Atom) -> Atom:
-    """The same question asked the other way round."""
-    return replace(atom, negated=not atom.negated)

@@ -48,18 +48,20 @@ class Condition:
         return self.gain * prod(atom.plainness for atom in self.atoms)
 
 
-def grow(reading: Reading, residual: Numbers, *, price: float, depth: int = DEPTH) -> Iterator[Condition]:
+def grow(
+    reading: Reading, residual: Numbers, *, price: float, lists: bool = True, idle: float = IDLE
+) -> Iterator[Condition]:
     """Conditions worth a clause, the best on fitting and checking pages together first.
 
     Conditions without lists have a beam of their own: a list is always a little better at first than the plain question
     that would, with another, make it needless.
     """
     beam, kept = [Condition((), np.arange(reading.fitted), 0.0)], list[Condition]()
-    for _ in range(depth):
+    for _ in range(DEPTH):
         grown = [child for parent in beam for child in _children(reading, residual, parent, price)]
         ranked = _distinct(grown)
         beam = []
-        for listing in (False, True):
+        for listing in (False, True) if lists else (False,):
             best = [each for each in ranked if each.listing is listing][:BEAM]
             known = max((each.gain for each in kept if each.listing is listing), default=0.0)
             kept += best
@@ -68,10 +70,10 @@ def grow(reading: Reading, residual: Numbers, *, price: float, depth: int = DEPT
             break
     ranked = sorted(kept, key=lambda each: -each.worth)
     finalists = [each for side in (False, True) for each in [e for e in ranked if e.listing is side][:FINALISTS]]
-    judged = [(_judged(reading, residual, condition, price), condition) for condition in finalists]
+    judged = [(_judged(reading, residual, condition), condition) for condition in finalists]
     for value, condition in sorted(judged, key=lambda item: -item[0]):
         if value > 0:
-            yield _plain(reading, residual, condition, value, price)
+            yield _plain(reading, residual, condition, value, price=price, idle=idle)
 
 
 def held(reading: Reading, atoms: tuple[Atom, ...]) -> NDArray[np.bool_]:
@@ -122,8 +124,8 @@ def _distinct(conditions: list[Condition]) -> list[Condition]:
     return found
 
 
-def _judged(reading: Reading, residual: Numbers, condition: Condition, price: float) -> float:
-    """What the condition removes on all pages, with the level of the fitting ones; at most 0 when no checking page agrees."""
+def _judged(reading: Reading, residual: Numbers, condition: Condition) -> float:
+    """What the condition removes on all pages with the level of the fitting ones; at most 0 if no checking page agrees."""
     level = float(residual[condition.tokens].sum() / (len(condition.tokens) + SHRINKAGE))
     everywhere = held(reading, condition.atoms)
     checked = residual[reading.checking][everywhere[reading.checking]]
@@ -133,13 +135,15 @@ def _judged(reading: Reading, residual: Numbers, condition: Condition, price: fl
     return (condition.worth + agreed) * LISTING**condition.strings
 
 
-def _plain(reading: Reading, residual: Numbers, condition: Condition, value: float, price: float) -> Condition:
+def _plain(
+    reading: Reading, residual: Numbers, condition: Condition, value: float, *, price: float, idle: float
+) -> Condition:
     """The condition without the questions that remove next to nothing."""
     for atom in condition.atoms[::-1]:
         fewer = tuple(each for each in condition.atoms if each is not atom)
         if fewer:
             tokens = np.flatnonzero(held(reading, fewer)[reading.fitting])
             shorter = Condition(fewer, tokens, _removed(residual[tokens]) - price * sum(a.strings for a in fewer))
-            if (judged := _judged(reading, residual, shorter, price)) >= IDLE * value:
-                return _plain(reading, residual, shorter, judged, price)
+            if (judged := _judged(reading, residual, shorter)) >= idle * value:
+                return _plain(reading, residual, shorter, judged, price=price, idle=idle)
     return condition

@@ -1,53 +1,75 @@
-"""Competing claims from the records, each with texts that could refute it.
+"""Competing claims from what was measured, each with texts that could refute it.
 
-A claim names what must be there (the token, one of a set, what stands before it, the text it is in) and predicts:
-contexts with it fire, the same contexts with one thing changed stay silent. So every pair of predictions is a minimal
-pair, and a claim that is too wide or too narrow fails on one of its sides. A context is ordinary text that leaves the
-unit silent by itself, cut where a token of the same shape follows in the corpus, so that the splice tokenises as meant.
-A claim's identity says all that its tests need, so it can be tested for as long as it is open.
+A claim is a condition grown on the pages (agents/statistical/growth.py): it predicts that texts in which it holds fire
+and that the same texts with one change, after which it no longer holds, stay silent. Rivals are the other conditions
+that explain the same activations nearly as well; changes on which the rivals disagree are taken first, because only
+they can tell the rivals apart. The two sides of a pair carry one source, so that certificates can find them.
 """
 
-import ast
+import hashlib
+import json
 import random
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agents.mind import Evidence
-from memory.records import Fate, Hypothesis, Origin, Prompt, Record
+from agents.statistical.conditions import told
+from agents.statistical.growth import grow, held, predicate
+from agents.statistical.induction import CHANCE, SMALLEST_GAIN
+from agents.statistical.reading import Reading
+from agents.statistical.readings import reading_of
+from agents.statistical.variants import Stretch, Tokens, changed, moved, stretches
+from memory.records import Fate, Hypothesis, Origin, Predicate, Prompt, Rule, plain
 from tools.pages import Page
-from tools.rules import START, token_class, visible
+from tools.rules import holds, text_of, where
 
 AUTHOR = "built-in"
-PAIRS = 4  # minimal pairs a claim starts with
-CONTEXT_TOKENS = (4, 18)
-NEIGHBOURHOOD = (6, 16)  # tokens before a peak that belong to its own context
-SET_TOKENS = 8  # the most tokens of a set
-CLASS_PAGES = 60  # read for the tokens of a class
-DRAWS = 200  # at something that fits, before something else is taken
+PAIRS = 5  # minimal pairs a claim starts with
+TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
+SEEDS, CHANGES = 12, 14  # stretches that fire, and changes tried on each
+NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
-Pairs = Iterator[tuple[str, str]]  # (fires, silent)
+
+@dataclass(frozen=True)
+class Claim:
+    """A condition that may be what the unit fires on, and its rivals."""
+
+    condition: Predicate
+    level: float
+    rivals: tuple[Predicate, ...]
+
+    @property
+    def id(self) -> str:
+        """The same for the same condition."""
+        written = json.dumps(plain(self.condition), sort_keys=True)
+        return f"c-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
 
 
 def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothesis]:
-    """Up to `wanted` claims not made before, the plainest first; none without text or anything that fires."""
+    """Up to `wanted` claims not made before, the strongest first; none without text."""
     known = {hypothesis.id for hypothesis in evidence.hypotheses}
     made: list[Hypothesis] = []
-    for identity, statement in _candidates(evidence):
-        if identity not in known and len(made) < wanted:
-            known.add(identity)
-            drawn = list(islice(_pairs(identity, evidence, rng), PAIRS))
-            if len(drawn) == PAIRS:
-                fires, silent = zip(*drawn, strict=True)
-                made.append(Hypothesis(identity, statement, tuple(fires), tuple(silent), author=AUTHOR))
+    for claim in _candidates(evidence):
+        if claim.id not in known and len(made) < wanted:
+            known.add(claim.id)
+            pairs = [pair for pair, _ in zip(_pairs(claim, evidence, rng), range(PAIRS), strict=False)]
+            if pairs:
+                made.append(_hypothesis(claim, pairs))
     return made
 
 
 def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
     """Fresh minimal pairs for the claims whose fate is still open, in turn."""
-    own = [claim for claim in evidence.hypotheses if claim.author == AUTHOR]
-    undecided = [claim.id for claim in own if claim.fate in (Fate.PROPOSED, Fate.UNTESTED)]
-    makers = {identity: _pairs(identity, evidence, rng) for identity in undecided}
+    open_claims = {h.id for h in evidence.hypotheses if h.author == AUTHOR and h.fate in (Fate.PROPOSED, Fate.UNTESTED)}
+    makers = {claim.id: _pairs(claim, evidence, rng) for claim in _candidates(evidence) if claim.id in open_claims}
+    for hypothesis in evidence.hypotheses:  # conditions that are no longer among the best are tested all the same
+        if hypothesis.id in open_claims - set(makers) and hypothesis.rule and hypothesis.rule.clauses[0].when:
+            claim = Claim(hypothesis.rule.clauses[0].when, 1.0, ())
+            makers[hypothesis.id] = _pairs(claim, evidence, rng)
     made: list[Prompt] = []
     while makers and len(made) < wanted:
         for identity, pairs in list(makers.items()):
@@ -55,159 +77,88 @@ def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
             if drawn is None:
                 del makers[identity]
                 continue
+            source = f"pair {identity} {rng.randrange(10**9)}"
             sides = zip(drawn, (True, False), strict=True)
-            made += [Prompt(text, Origin.PAIR, hypothesis=identity, predicted=fires) for text, fires in sides]
-    return made[:wanted]
+            made += [
+                Prompt(text, Origin.PAIR, hypothesis=identity, predicted=fires, source=source) for text, fires in sides
+            ]
+    return made[: wanted - wanted % 2]
 
 
-def _candidates(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """(identity, statement), most shown by the top records first."""
-    firing = _firing(evidence)
-    tokens = Counter(record.peak_token for record in firing)
-    common = [token for token, _ in tokens.most_common(SET_TOKENS)]
-    new = not any(claim.id.startswith("set ") for claim in evidence.hypotheses)
-    if new and len(common) > 1 and sum(tokens[token] for token in common) >= 0.6 * len(firing):
-        names = " or ".join(_name(token) for token in sorted(common))
-        yield f"set {sorted(common)!r}", f"It fires on {names}, and not on other tokens of their kind."
-    for token in common[:6]:
-        name = _name(token)
-        yield f"token {token!r}", f"It fires on {name} whatever precedes it, and not on other tokens of its kind."
-        before, share = _usual_previous([record for record in firing if record.peak_token == token])
-        if share >= 0.4 and before != START and "\ufffd" not in before:
-            yield f"pair {before!r}, {token!r}", f"It fires on {name} only after {_name(before)}."
-        yield f"context {token!r}", f"It fires on {name} only in contexts like those of its strongest examples."
-    classes = Counter(token_class(record.peak_token) for record in firing)
-    for kind, count in classes.most_common(1):
-        if count >= 0.6 * len(firing) and len(tokens) > 3:
-            yield f"class {kind!r}", f"It fires on any token of class {kind}."
+def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]]) -> Hypothesis:
+    fires, silent = zip(*pairs, strict=True)
+    statement = f"It fires {told(claim.condition) or 'everywhere'}."
+    rule = Rule(0.0, (where(claim.condition, round(claim.level, 4)),))
+    return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=AUTHOR)
 
 
-def _firing(evidence: Evidence) -> list[Record]:
-    """The top records that fire, at a token that can be spelt."""
-    firing = evidence.distribution.firing
-    measured = [record for record in evidence.top if record.peak is not None and record.peak >= firing]
-    return [record for record in measured if record.peak_token and "\ufffd" not in record.peak_token]
-
-
-def _usual_previous(records: Sequence[Record]) -> tuple[str, float]:
-    before = Counter(r.tokens[r.position - 1] if r.position else START for r in records if r.position is not None)
-    token, count = before.most_common(1)[0]
-    return token, count / len(records)
-
-
-def _pairs(identity: str, evidence: Evidence, rng: random.Random) -> Pairs:
-    """Minimal pairs of a claim, for ever; none when the evidence has no text for it."""
-    kind, _, rest = identity.partition(" ")
-    parts = ast.literal_eval(f"({rest},)")
+def _candidates(evidence: Evidence) -> list[Claim]:
+    """The conditions of the strongest terms and their rivals."""
     if not evidence.pages:
-        return
-    if kind == "pair":
-        yield from _previous_pairs(evidence, parts[0], parts[1], rng)
-    elif kind == "context":
-        yield from _context_pairs(evidence, parts[0], rng)
-    elif kind == "class":
-        yield from _class_pairs(evidence, parts[0], rng)
-    else:
-        yield from _token_pairs(evidence, parts[0] if kind == "set" else parts, rng)
+        return []
+    return list(_rivals(reading_of(evidence.pages, evidence.asked)))
 
 
-def _token_pairs(evidence: Evidence, tokens: Sequence[str], rng: random.Random) -> Pairs:
-    while True:
-        token = rng.choice(tokens)
-        context = _silent_context(evidence, token, rng)
-        yield context + token, context + _other_token(evidence.pages, token, tokens, rng)
-
-
-def _previous_pairs(evidence: Evidence, before: str, token: str, rng: random.Random) -> Pairs:
-    while True:
-        context = _silent_context(evidence, before, rng)
-        other = _other_token(evidence.pages, before, [before], rng, following=token)
-        yield context + before + token, context + other + token
-
-
-def _context_pairs(evidence: Evidence, token: str, rng: random.Random) -> Pairs:
-    records = [record for record in _firing(evidence) if record.peak_token == token]
-    while records:
-        record = rng.choice(records)
-        at = record.position or 0
-        own = "".join(record.tokens[max(0, at - rng.randint(*NEIGHBOURHOOD)) : at])
-        yield own + token, _silent_context(evidence, token, rng) + token
-
-
-def _class_pairs(evidence: Evidence, kind: str, rng: random.Random) -> Pairs:
-    listed = sorted({t for page in evidence.pages[:CLASS_PAGES] for t in page.tokens if "\ufffd" not in t})
-    inside = [token for token in listed if token_class(token) == kind]
-    outside = [token for token in listed if token_class(token) != kind]
-    while inside and outside:
-        token = rng.choice(inside)
-        context = _silent_context(evidence, token, rng)
-        alike = [other for other in outside if _beginning(other) == _beginning(token)]
-        yield context + token, context + rng.choice(alike or outside)
-
-
-def ordinary_context(pages: Sequence[Page], rng: random.Random) -> str:
-    """A few tokens of ordinary text, cut where the corpus has a token boundary."""
-    return next((text for text, _, _ in _stretches(pages, rng)), "x = ")
-
-
-def _silent_context(evidence: Evidence, following: str, rng: random.Random) -> str:
-    """Ordinary text in which nothing fires, before a token shaped like `following`; of other shape when none is found.
-
-    Values are read where the text stands in the corpus, so a context cut short may still differ a little.
-    """
-    second = ""
-    for text, after, highest in _stretches(evidence.pages, rng):
-        if highest < evidence.distribution.firing:
-            second = second or text
-            if _shape(after) == _shape(following):
-                return text
-    return second or "x = "
-
-
-def _stretches(pages: Sequence[Page], rng: random.Random) -> Iterator[tuple[str, str, float]]:
-    """Stretches of pages that can be spelt: the text, the token after it, and the highest value in it."""
-    for _ in range(DRAWS):
-        page = pages[rng.randrange(len(pages))]
-        size = rng.randint(*CONTEXT_TOKENS)
-        start = rng.randrange(max(1, len(page.tokens) - size))
-        text, end = "".join(page.tokens[start : start + size]), start + size
-        if "\ufffd" not in text and text.strip():
-            after = page.tokens[end] if end < len(page.tokens) else ""
-            yield text, after, float(page.values[start:end].max())
-
-
-def _other_token(
-    pages: Sequence[Page], token: str, excluded: Collection[str], rng: random.Random, *, following: str | None = None
-) -> str:
-    """Another token as like it as 200 draws find, so that only the identity differs: of its shape, or beginning alike.
-
-    following: what is to stand after it, as something of that shape does in the corpus.
-    """
-    best, likeness = " something", (False, False, False)
-    taken = {each.strip() or each for each in excluded}
-    for _ in range(DRAWS):
-        page = pages[rng.randrange(len(pages))]
-        place = rng.randrange(len(page.tokens))
-        other, after = page.tokens[place], (*page.tokens[place + 1 : place + 2], "")[0]
-        if (other.strip() or other) in taken or "\ufffd" in other:
-            continue
-        fits = following is None or _shape(after) == _shape(following)
-        like = (_beginning(other) == _beginning(token), _shape(other) == _shape(token), fits)
-        if like > likeness:
-            best, likeness = other, like
-        if all(like):
+@lru_cache(maxsize=2)
+def _rivals(reading: Reading) -> tuple[Claim, ...]:
+    residual = reading.measured - float(np.median(reading.measured[reading.fitting]))
+    smallest = SMALLEST_GAIN * float(np.square(reading.measured - reading.measured.mean()).sum())
+    found: list[Claim] = []
+    for _ in range(TERMS):
+        price = max(CHANCE * float(residual[reading.fitting].var()), smallest / 4)
+        grown = list(grow(reading, residual, price=price))
+        if not grown or grown[0].gain <= smallest:
             break
-    return best
+        near = [each for each in grown if each.gain > NEARLY * grown[0].gain][: RIVALS + 1]
+        asked = [each for each in (predicate(reading, condition.atoms) for condition in near) if each is not None]
+        asked = list(dict.fromkeys(asked))
+        level = float(residual[grown[0].tokens].mean())
+        if level > 0:
+            found += [Claim(one, level, tuple(other for other in asked if other != one)) for one in asked]
+        everywhere = held(reading, grown[0].atoms)
+        residual = residual - level * everywhere
+    return tuple(dict.fromkeys(found))
 
 
-def _shape(token: str) -> tuple[str, bool]:
-    """What decides how a tokenizer joins a token to the text before it: its class, and whether a space leads."""
-    return token_class(token), token[:1] == " "
+def _pairs(claim: Claim, evidence: Evidence, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """(fires, silent), for as long as there are texts: the changes that most rivals dispute first."""
+    pages = evidence.pages
+    seeds = stretches(pages, [_true(claim.condition, page) for page in pages], rng, SEEDS * 6)
+    strongest = sorted(seeds, key=lambda stretch: -stretch.value)[: len(seeds) // 2 + 1]
+    given: set[str] = set()
+    for seed in [*rng.sample(strongest, min(SEEDS, len(strongest))), *rng.sample(seeds, min(SEEDS, len(seeds)))] * 4:
+        fires = _shown(claim, seed, pages, rng)
+        options = [
+            (_disputed(claim, tokens), tokens)
+            for tokens in changed(fires, pages, rng, number=CHANGES)
+            if not _holds(claim.condition, tokens) and "".join(tokens).strip()
+        ]
+        if not options:
+            continue
+        silent = max(options, key=lambda option: option[0])[1]
+        pair = ("".join(fires), "".join(silent))
+        if not given & set(pair):
+            given |= set(pair)
+            yield pair
 
 
-def _beginning(token: str) -> tuple[bool, bool, bool]:
-    return token[:1] == " ", token.lstrip(" ")[:1].isalnum(), not token.strip()
+def _shown(claim: Claim, seed: Stretch, pages: Sequence[Page], rng: random.Random) -> Tokens:
+    """A text in which the condition holds: the stretch, or a change of it that the rivals dispute."""
+    options = [seed.tokens, *changed(seed.tokens, pages, rng, number=CHANGES)]
+    options.append(moved(seed.tokens, pages, rng, keep=rng.randint(1, 8)))
+    kept = [tokens for tokens in options if _holds(claim.condition, tokens)]
+    return max(kept, key=lambda tokens: (_disputed(claim, tokens), rng.random()), default=seed.tokens)
 
 
-def _name(token: str) -> str:
-    return f"\u2018{visible(token)}\u2019"
+def _disputed(claim: Claim, tokens: Tokens) -> int:
+    """How many rivals say the other thing."""
+    own = _holds(claim.condition, tokens)
+    return sum(_holds(rival, tokens) != own for rival in claim.rivals)
+
+
+def _holds(condition: Predicate, tokens: Tokens) -> bool:
+    return bool(tokens) and bool(holds(condition, text_of(tokens))[-1])
+
+
+def _true(condition: Predicate, page: Page) -> NDArray[np.bool_]:
+    return holds(condition, text_of(page.tokens))

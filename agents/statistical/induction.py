@@ -2,11 +2,11 @@
 
 What is computed: an additive model of the activation (a generalised additive model with categorical terms, Hastie and
 Tibshirani 1986, over conditions grown as in additive rule ensembles), in two forms. One page in four checks.
-  compact  conditions, each grown on what the ones before leave unexplained (agents/statistical/growth.py); one level a
-           clause, or one for each listed value, fitted together; at most 8 clauses and 40 listed strings.
-  full     the same without those limits, then backfitting of whole tables: each level is shrunk towards zero by its
+  grown    conditions, each grown on what the ones before leave unexplained (agents/statistical/growth.py); one level a
+           clause, or one for each listed value, fitted together.
+  full     those, then backfitting of whole tables: each level is shrunk towards zero by its
            count, as strongly as suits the checking pages; a table is taken only when their squared error falls.
-Everything is deterministic.
+The compact form is agents/statistical/compact.py's. Everything is deterministic.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.statistical.atoms import Atom
-from agents.statistical.growth import grow, held, predicate
-from agents.statistical.reading import Column, Numbers, Reading, read
+from agents.statistical.growth import IDLE, grow, held, predicate
+from agents.statistical.reading import Column, Numbers, Reading
 from memory.records import Clause, Rule
 from tools.rules import ALWAYS
 
-__all__ = ["Reading", "compact_rule", "full_rule", "grown_rule", "grown_terms", "read", "table_rule"]
-
-COMPACT_VALUES, COMPACT_CLAUSES = 40, 8
-MOST_TERMS = 24  # conditions of the full form
-SMALLEST_GAIN = 2e-4  # of all squared error: less is not worth a clause
+MOST_TERMS = 8  # conditions of the full form
+SMALLEST_GAIN = 5e-4  # of all squared error: less is not worth a clause
 CHANCE = 24.0  # 2 ln of the number of questions, about 200,000
 WORTH = 1e-5  # of the checked variance: a table that removes less is not worth listing
+NOTHING = 0.01  # of the largest level
 RIDGE = 0.2
 OWN = 2.0  # a listed value needs so many tokens to have a level of its own
 REFITS = 6
@@ -58,64 +56,57 @@ class Term:
         return np.append(self.levels, 0.0)[self.groups]
 
 
-def grown_terms(reading: Reading, *, clauses: int = MOST_TERMS, strings: int | None = None) -> tuple[float, list[Term]]:
-    """The base and the terms, grown one after the other on what is left and refitted together each time."""
+def grown_terms(
+    reading: Reading, *, clauses: int = MOST_TERMS, lists: bool = True, idle: float = IDLE
+) -> tuple[float, list[Term]]:
+    """The base and the terms, grown one after the other on what is left and refitted together each time.
+
+    idle: a question is dropped from a condition when so much of what it removes is removed without it.
+    """
     base = float(np.median(reading.measured[reading.fitting]))
     terms: list[Term] = []
     residual = reading.measured - base
     smallest = SMALLEST_GAIN * float(np.square(reading.measured - reading.measured.mean()).sum())
     while len(terms) < clauses:
         price = max(CHANCE * float(residual[reading.fitting].var()), smallest / 4)
-        used = sum(term.strings for term in terms)
-        found = next(
-            (
-                condition
-                for condition in grow(reading, residual, price=price)
-                if condition.gain > smallest and (strings is None or used < strings)
-            ),
-            None,
-        )
+        grown = grow(reading, residual, price=price, lists=lists, idle=idle)
+        found = next((condition for condition in grown if condition.gain > smallest), None)
         if found is None:
             break
-        terms.append(_term(reading, found.atoms, None if strings is None else strings - used, residual))
-        base, terms, residual = _refitted(reading, base, terms)
+        terms.append(_term(reading, found.atoms))
+        base, terms, residual = refitted(reading, base, terms)
     return base, terms
-
-
-def compact_rule(reading: Reading) -> Rule:
-    """The few clauses that tell most."""
-    return _rule(reading, *grown_terms(reading, clauses=COMPACT_CLAUSES, strings=COMPACT_VALUES))
 
 
 def grown_rule(reading: Reading) -> Rule:
     """As many clauses as the checking pages agree with, and lists of any length."""
-    return _rule(reading, *grown_terms(reading))
+    base, terms, _ = refitted(reading, *grown_terms(reading), part=slice(None))
+    return rule_of(reading, base, terms)
 
 
-def _term(reading: Reading, atoms: tuple[Atom, ...], strings: int | None, residual: Numbers) -> Term:
-    """A condition as a term; the longest list becomes its table, cut to the strings that are left."""
+def _term(reading: Reading, atoms: tuple[Atom, ...]) -> Term:
+    """A condition as a term; the longest list becomes its table."""
     lists = [atom for atom in atoms if atom.kind == "values" and len(atom.codes) > 1 and not atom.negated]
     table = max(lists, key=lambda atom: len(atom.codes), default=None)
-    gates = tuple(atom for atom in atoms if atom is not table)
+    return term_of(reading, tuple(atom for atom in atoms if atom is not table), table)
+
+
+def term_of(reading: Reading, gates: tuple[Atom, ...], table: Atom | None) -> Term:
+    """A term with levels still at zero."""
     where = held(reading, gates)
     if table is None:
         return Term(gates, None, np.where(where, 0, -1).astype(np.int32), np.zeros(1))
-    codes = reading.column(table.feature).codes
-    if strings is not None:
-        room = max(1, strings - sum(atom.strings for atom in gates))
-        part = np.flatnonzero(where[reading.fitting])
-        sums = np.bincount(codes[part], weights=residual[part], minlength=int(codes.max()) + 1)
-        counts = np.bincount(codes[part], minlength=len(sums))
-        ranked = sorted(table.codes, key=lambda code: -(sums[code] ** 2) / (counts[code] + 1.0))[:room]
-        table = replace(table, codes=tuple(sorted(ranked)))
-    place = np.full(len(reading.column(table.feature).listed) + 1, -1, dtype=np.int32)
+    column = reading.column(table.feature)
+    place = np.full(len(column.listed) + 1, -1, dtype=np.int32)
     place[list(table.codes)] = np.arange(len(table.codes))
-    return Term(gates, table, np.where(where, place[codes], -1).astype(np.int32), np.zeros(len(table.codes)))
+    return Term(gates, table, np.where(where, place[column.codes], -1).astype(np.int32), np.zeros(len(table.codes)))
 
 
-def _refitted(reading: Reading, base: float, terms: Sequence[Term]) -> tuple[float, list[Term], Numbers]:
-    """Base and levels fitted together, by least squares over the terms and then level by level."""
-    part = reading.fitting
+def refitted(
+    reading: Reading, base: float, terms: Sequence[Term], *, part: slice | None = None
+) -> tuple[float, list[Term], Numbers]:
+    """Base and levels fitted together, level by level, to the fitting tokens or another part; and what is left."""
+    part = reading.fitting if part is None else part
     terms = list(terms)
     residual = reading.measured - base - sum((term.amount for term in terms), np.zeros(1))
     for _ in range(REFITS):
@@ -134,32 +125,49 @@ def _refitted(reading: Reading, base: float, terms: Sequence[Term]) -> tuple[flo
     return base, terms, residual
 
 
-def _rule(reading: Reading, base: float, terms: Sequence[Term]) -> Rule:
+def rule_of(reading: Reading, base: float, terms: Sequence[Term]) -> Rule:
+    """The terms in the language of rules, the largest levels first; levels of next to nothing are left out."""
+    strongest = max((float(np.abs(term.levels).max(initial=0.0)) for term in terms), default=0.0)
     clauses = []
     for term in terms:
         when = predicate(reading, term.gates)
         if term.table is None:
-            clauses.append(Clause(ALWAYS, {"": round(float(term.levels[0]), 5)}, when=when))
+            levels, feature = {"": float(term.levels[0])}, ALWAYS
         else:
-            listed = reading.column(term.table.feature).listed
-            found = zip(term.table.codes, term.levels, strict=True)
-            levels = {listed[code]: round(float(level), 5) for code, level in found}
-            clauses.append(Clause(term.table.feature, levels, when=when))
+            feature = term.table.feature
+            listed = reading.column(feature).listed
+            levels = {listed[code]: float(level) for code, level in zip(term.table.codes, term.levels, strict=True)}
+        kept = {value: round(level, 5) for value, level in levels.items() if abs(level) > NOTHING * strongest}
+        clauses += [Clause(feature, kept, when=when)] if kept else []
     told = sorted(clauses, key=lambda clause: -max(map(abs, clause.levels.values())))
     return Rule(round(base, 6), tuple(told))
 
 
 def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -> Rule:
     """Whole tables for every feature that helps on the checking pages, over the clauses of `start`."""
-    start = start or Rule(float(reading.measured[reading.fitting].mean()))
-    kept = [clause for clause in start.clauses if clause.when is not None]
-    open_tables = [clause for clause in start.clauses if clause.when is None]
-    found: dict[str, dict[str, float]] = {}
-    for clause in open_tables:
-        table = found.setdefault(clause.feature, {})
-        for value, level in clause.levels.items():
-            table[value] = table.get(value, 0.0) + level
-    levels = {f: np.array([of.get(v, 0.0) for v in reading.column(f).listed]) for f, of in found.items()}
+    return _over(reading, start or Rule(float(reading.measured[reading.fitting].mean())), rounds=rounds)[1]
+
+
+def fullest_rule(reading: Reading) -> Rule:
+    """The full form: tables over as many of the grown conditions as leave least error on the checking pages."""
+    base, terms = grown_terms(reading)
+    found = []
+    for number in dict.fromkeys([len(terms), min(len(terms), 4), min(len(terms), 2), 0]):
+        fitted, kept, _ = refitted(reading, base, terms[:number])
+        found.append(_over(reading, rule_of(reading, fitted, kept)))
+    return min(found, key=lambda item: item[0])[1]
+
+
+def _over(reading: Reading, start: Rule, *, rounds: int = 5) -> tuple[float, Rule]:
+    """Tables over a rule, and the squared error left on the checking pages; last, levels are fitted to all pages."""
+    kept = tuple(clause for clause in start.clauses if clause.when is not None)
+    levels: dict[str, Numbers] = {}
+    for clause in start.clauses:
+        if clause.when is None:
+            listed = reading.column(clause.feature).listed
+            own = np.array([clause.levels.get(value, 0.0) for value in listed])
+            levels[clause.feature] = levels.get(clause.feature, np.zeros(len(listed))) + own
+    shrinkages: dict[str, float] = {}
     residual = reading.measured - reading.predicted(start)
     worth = WORTH * float(reading.measured[reading.checking].var())
     for turn in range(rounds):
@@ -168,20 +176,26 @@ def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -
             if turn and feature not in levels:
                 continue
             without = residual + column.spread(levels[feature]) if feature in levels else residual
-            table = _shrunk(reading, column, without)
+            shrinkage, table = _shrunk(reading, column, without)
             better = without - column.spread(table)
             if reading.error(better) < reading.error(residual) - worth:
-                levels[feature], residual = table, better
-    clauses = [_clause(feature, reading.column(feature).listed, table) for feature, table in levels.items()]
-    return Rule(start.base, (*kept, *(clause for clause in clauses if clause.levels)))
+                levels[feature], residual, shrinkages[feature] = table, better, shrinkage
+    error = reading.error(residual)
+    for feature, shrinkage in shrinkages.items():
+        column = reading.column(feature)
+        without = residual + column.spread(levels[feature])
+        levels[feature] = column.sums(without, slice(None)) / (column.fitted + column.checked + shrinkage)
+        residual = without - column.spread(levels[feature])
+    tables = (_clause(feature, reading.column(feature).listed, table) for feature, table in levels.items())
+    return error, Rule(start.base, (*kept, *(clause for clause in tables if clause.levels)))
 
 
-def _shrunk(reading: Reading, column: Column, residual: Numbers) -> Numbers:
-    """The column's levels, with the shrinkage that leaves least squared error on the checking pages."""
+def _shrunk(reading: Reading, column: Column, residual: Numbers) -> tuple[float, Numbers]:
+    """The shrinkage that leaves least squared error on the checking pages, and the column's levels under it."""
     sums, counts = column.sums(residual, reading.fitting), column.fitted
-    checked, occurring = column.sums(residual, reading.checking), column.counts(reading.checking)
-    tables = [sums / (counts + shrinkage) for shrinkage in SHRINKAGES]
-    return min(tables, key=lambda table: float((table * table * occurring - 2 * table * checked).sum()))
+    checked, occurring = column.sums(residual, reading.checking), column.checked
+    tables = [(shrinkage, sums / (counts + shrinkage)) for shrinkage in SHRINKAGES]
+    return min(tables, key=lambda item: float((item[1] ** 2 * occurring - 2 * item[1] * checked).sum()))
 
 
 def _clause(feature: str, listed: Sequence[str], found: Numbers) -> Clause:

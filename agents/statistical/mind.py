@@ -5,10 +5,12 @@ Deterministic for a seed. Useful alone, and what every language model falls back
 
 import random
 from collections.abc import Sequence
-from functools import lru_cache
 
 from agents.mind import Decision, Evidence, View
 from agents.statistical import hypotheses, induction, prompts, prose
+from agents.statistical.certificates import borne_out, certified
+from agents.statistical.compact import compact_rule
+from agents.statistical.readings import reading_of
 from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
 from tools.pages import Page
 
@@ -48,13 +50,15 @@ class Statistical:
             return Explanation(Verdict.UNEXPLAINED, "There was no text to explain it from.", Rule(0.0))
         if prose.is_dead(evidence):
             return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
-        reading = _reading(evidence.pages)
-        compact = induction.compact_rule(reading)
-        full = induction.full_rule(reading, induction.grown_rule(reading))
+        reading = reading_of(evidence.pages, evidence.asked)
+        compact = compact_rule(reading)
+        full = induction.fullest_rule(reading)
         found = prose.verdict(evidence, reading, full)
-        text = prose.sentence(found, evidence, compact, reading)
+        certificates = certified(compact, evidence.asked)
+        told = borne_out(compact, certificates) if evidence.asked else compact
+        text = prose.sentence(found, evidence, told, reading)
         cited = tuple(record.id for record in _telling(evidence.top))
-        return Explanation(found, text, prose.worded(compact), cited, self.name, full)
+        return Explanation(found, text, prose.worded(compact), cited, self.name, full, certificates)
 
     def drain(self) -> tuple[LlmCall, ...]:
         """No language model, no calls."""
@@ -63,13 +67,8 @@ class Statistical:
 
 def floor_rules(pages: tuple[Page, ...], values: int) -> tuple[Rule, Rule]:
     """The floors an explanation has to beat: a whole token table, and one of `values` tokens."""
-    reading = _reading(pages)
+    reading = reading_of(pages)
     return induction.table_rule(reading), induction.table_rule(reading, values)
-
-
-@lru_cache(maxsize=2)
-def _reading(pages: tuple[Page, ...]) -> induction.Reading:
-    return induction.read(pages)
 
 
 def _telling(records: Sequence[Record]) -> list[Record]:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 
 from agents.mind import Evidence
-from agents.statistical.hypotheses import ordinary_context, tests
+from agents.statistical.hypotheses import tests
+from agents.statistical.variants import ordinary_context
 from memory.records import Origin, Prompt
 from tools.pages import Page
 

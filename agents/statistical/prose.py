@@ -14,7 +14,8 @@ from agents.mind import Evidence
 from agents.statistical import phrases
 from agents.statistical.atoms import family as _family
 from agents.statistical.conditions import told
-from agents.statistical.induction import Reading, full_rule
+from agents.statistical.induction import full_rule
+from agents.statistical.reading import Reading
 from agents.statistical.sorts import Sort, sort_of, sorts_of
 from memory.records import Clause, Predicate, Rule, Verdict
 from tools.rules import ALWAYS

@@ -23,7 +23,8 @@ class Reach:
 
     names: what each code stands for. codes, offsets: [elements] in order, with the character each begins at, counted
     over all pages. before: [tokens] how many elements stand before a token. starts: by reach, [tokens] the first
-    element it holds. ends: [tokens] the character after the token.
+    element it holds. anchors: [tokens] the character that a reach of characters counts back from: the token's
+    end for words (which begin in it), its beginning for marks (which stand wholly before the token).
     """
 
     names: tuple[str, ...]
@@ -31,7 +32,7 @@ class Reach:
     offsets: Places
     before: Places
     starts: dict[str, Places]
-    ends: Places
+    anchors: Places
     near: tuple[tuple[str, int], ...]
 
     def reaches(self) -> Iterator[tuple[str, int | None]]:
@@ -46,7 +47,7 @@ class Reach:
         text = self.starts["earlier-word" if "earlier-word" in self.starts else "earlier-text"][tokens]
         if reach == NEAR_WORD:
             return np.maximum(text, self.before[tokens] - high)
-        return np.maximum(text, np.searchsorted(self.offsets, self.ends[tokens] - high))
+        return np.maximum(text, np.searchsorted(self.offsets, self.anchors[tokens] - high))
 
     def held(self, reach: str, wanted: Iterable[int], tokens: Places, high: int | None) -> NDArray[np.bool_]:
         """Whether any of some words or marks stands in the reach of tokens."""
@@ -69,7 +70,7 @@ def words_before(texts: Sequence[Text]) -> Reach:
     begins = {name: begin for name, (_, begin) in WORDS.items()}
     near = [(NEAR_WORD, high) for high in NEAR_WORDS] + [(NEAR_CHARACTERS, high) for high in NEAR_LETTERS]
     found = [(text.elements, text.element_starts, text.before) for text in texts]
-    return _joined(texts, found, begins, tuple(near))
+    return _joined(texts, found, begins, [text.ends for text in texts], tuple(near))
 
 
 def marks_before(texts: Sequence[Text]) -> Reach:
@@ -82,7 +83,8 @@ def marks_before(texts: Sequence[Text]) -> Reach:
         name: (lambda text, begin=begin: _below(text.punctuation, begin(text)))
         for name, (_, begin) in STRETCHES.items()
     }
-    return _joined(texts, found, begins, tuple((NEAR_TEXT, high) for high in NEAR_LETTERS))
+    near = tuple((NEAR_TEXT, high) for high in NEAR_LETTERS)
+    return _joined(texts, found, begins, [text.starts for text in texts], near)
 
 
 def _below(places: Sequence[int], offsets: Sequence[int]) -> list[int]:
@@ -93,6 +95,7 @@ def _joined(
     texts: Sequence[Text],
     found: Sequence[tuple[Sequence[str], Sequence[int], Sequence[int]]],
     begins: dict[str, Callable[[Text], list[int]]],
+    anchors: Sequence[Sequence[int]],
     near: tuple[tuple[str, int], ...],
 ) -> Reach:
     numbering: dict[str, int] = {}
@@ -109,6 +112,6 @@ def _joined(
         shifted([offsets for _, offsets, _ in found], letters),
         shifted([before for _, _, before in found], at),
         {name: shifted([begin(text) for text in texts], at) for name, begin in begins.items()},
-        shifted([text.ends for text in texts], letters),
+        shifted(anchors, letters),
         near,
     )

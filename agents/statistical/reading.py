@@ -24,7 +24,8 @@ HIGHEST = 400  # counts are cut off here
 
 TABLES = (
     "token", "word", "pair", "previous", "previous-word", "second-previous", "line-opening", "inside",
-    "class-pair", "class", "previous-class", "column", "indentation", "position",
+    "class-pair", "class", "previous-class", "column", "indentation", "position", "runs-3", "ends-3", "ends-4", "ends-5",
+    "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
 )  # fmt: skip
 FAMILIES = tuple(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS)
 
@@ -39,6 +40,7 @@ class Column:
     listed: tuple[str, ...]
     codes: NDArray[np.int32]
     fitted: Numbers  # how often each listed value occurs among the fitting tokens
+    checked: Numbers  # and among the checking ones
 
     def counts(self, part: slice) -> Numbers:
         """How often each listed value occurs in a part of the tokens."""
@@ -54,7 +56,7 @@ class Column:
         return np.append(levels, 0.0)[self.codes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """Pages turned into columns, fitting pages first: measured values, how many tokens fit, and every feature."""
 
@@ -139,11 +141,12 @@ def _column(feature: str, texts: Sequence[Text], fitted: int) -> Column:
     counts = np.bincount(raw[:fitted], minlength=len(numbering))
     kept = np.flatnonzero(counts >= RAREST)
     names = list(numbering)
-    if feature not in TABLES:  # an empty value says that the text is shorter than asked for
-        kept = kept[[names[n] != "" for n in kept]] if len(kept) else kept
+    kept = kept[[names[n] != "" for n in kept]] if len(kept) else kept  # the text is shorter than asked for
     renumber = np.full(len(numbering), len(kept), dtype=np.int32)
     renumber[kept] = np.arange(len(kept), dtype=np.int32)
-    return Column(feature, tuple(names[n] for n in kept), renumber[raw], counts[kept].astype(float))
+    codes = renumber[raw]
+    checked = np.bincount(codes[fitted:], minlength=len(kept) + 1)[:-1].astype(float)
+    return Column(feature, tuple(names[n] for n in kept), codes, counts[kept].astype(float), checked)
 
 
 def _count(name: str, texts: Sequence[Text]) -> NDArray[np.int16]:

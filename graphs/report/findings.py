@@ -21,6 +21,8 @@ from memory.records import (
     plain,
 )
 
+HELD_OUT = "held-out"  # how the split of a score begins that is measured on unseen text
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -89,10 +91,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Findings:
-    """One finished run. `scores` are in order of weight: the first one with a value is the headline.
+    """One finished run. `scores` are in order of weight: the first with a value on held-out text is the headline.
 
     `fluent` are the optimiser's records whose cross-entropy is known, highest activation first, and `optimised` what it
-    found beside texts; `edits` are texts several words away from a trigger.
+    found beside texts; `edits` are texts several words away from a trigger. `effects` is the output side as plain data,
+    with its sentence under "told"; `examination` is the judge's; both are empty where there is none.
     """
 
     run: Run
@@ -113,6 +116,8 @@ class Findings:
     fluent: tuple[Record, ...] = ()
     optimised: dict[str, Any] = field(default_factory=dict)
     edits: tuple[Record, ...] = ()
+    effects: dict[str, Any] = field(default_factory=dict)
+    examination: dict[str, Any] = field(default_factory=dict)
     corpus_top: tuple[Record, ...] = ()
     evidence: tuple[Record, ...] = ()
     calls: tuple[LlmCall, ...] = ()
@@ -137,8 +142,30 @@ class Findings:
 
     @property
     def headline(self) -> Score | None:
-        """The score to show first: the first with a value, else the first that could not be had."""
-        return next((score for score in self.scores if score.value is not None), next(iter(self.scores), None))
+        """The score to show first: of those on held-out text the first with a value, else the first."""
+        known = self.held_out or self.scores
+        return next((score for score in known if score.value is not None), next(iter(known), None))
+
+    @property
+    def held_out(self) -> tuple[Score, ...]:
+        """The scores on text that no author of the explanation saw."""
+        return tuple(score for score in self.scores if score.split.startswith(HELD_OUT))
+
+    @property
+    def compact(self) -> Score | None:
+        """The score of the compact rule, which is the one that is shown, where the headline is about the full one."""
+        known = (score for score in self.held_out if "compact" in score.metric and score != self.headline)
+        return next((score for score in known if score.value is not None), None)
+
+    @property
+    def elsewhere(self) -> tuple[Score, ...]:
+        """The scores on other text, which must not stand among those."""
+        return tuple(score for score in self.scores if not score.split.startswith(HELD_OUT))
+
+    @property
+    def visited(self) -> frozenset[str]:
+        """The nodes that had their turn."""
+        return frozenset(step.node for step in self.steps)
 
     @property
     def share(self) -> float | None:
@@ -162,6 +189,8 @@ class Findings:
         ids |= {record.id for record in (*self.front, *self.edits)}
         ids |= {id for change in self.changes for id in change.records}
         ids |= set(self.explanation.evidence) if self.explanation else set()
+        certificates = getattr(self.explanation, "certificates", ())
+        ids |= {id for each in certificates for pair in each.pairs for id in pair}
         return frozenset(ids | ({self.best.id} if self.best else set()))
 
 
@@ -194,6 +223,8 @@ def as_json(findings: Findings) -> dict[str, Any]:
             "front": _rows(findings.front),
             "optimised": plain(findings.optimised),
             "edits": _rows(findings.edits),
+            "effects": plain(findings.effects),
+            "examination": plain(findings.examination),
             "evidence": _rows(findings.evidence),
             "steps": plain(findings.steps),
             "calls": plain(findings.calls),

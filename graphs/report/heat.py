@@ -77,14 +77,28 @@ def record_line(record: Record, scale: Scale, *, before: int = 16, after: int = 
 
 def changed(before: str, after: str) -> str:
     """A minimal pair in one line of HTML: what both texts share, the old part struck out, the new part underlined."""
-    head = _whole_words(before, _shared(before, after))
-    tail = _whole_words(before[::-1], _shared(before[head:][::-1], after[head:][::-1]))
-    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
-    lead = f"⋯{before[:head][-60:]}" if head > 60 else before[:head]
-    rest = before[len(before) - tail :] if tail else ""
+    lead, old, new, rest = _difference(before, after, around=60)
     gone = f"<del>{_pieces(old)}</del>" if old else ""
     came = f"<ins>{_pieces(new)}</ins>" if new else ""
-    return f"{_pieces(lead)}{gone}{came}{_pieces(rest[:40])}{'⋯' if len(rest) > 40 else ''}"
+    return f"{_pieces(lead)}{gone}{came}{_pieces(rest)}"
+
+
+def sides(fires: str, silent: str) -> tuple[str, str]:
+    """Both texts of a minimal pair as HTML, in each the part that the other does not have marked."""
+    lead, one, other, rest = _difference(fires, silent, around=42)
+    marked = f"<ins>{_pieces(one) or '∅'}</ins>", f"<del>{_pieces(other) or '∅'}</del>"
+    return f"{_pieces(lead)}{marked[0]}{_pieces(rest)}", f"{_pieces(lead)}{marked[1]}{_pieces(rest)}"
+
+
+def _difference(before: str, after: str, *, around: int) -> tuple[str, str, str, str]:
+    """What both begin with, the part of each that differs, and what both end with; cut to `around` characters."""
+    head = _whole_words(before, _shared(before, after))
+    tail = _whole_words(before[::-1], _shared(before[head:][::-1], after[head:][::-1]))
+    lead = f"⋯{before[:head][-around:]}" if head > around else before[:head]
+    rest = before[len(before) - tail :] if tail else ""
+    most = around * 2 // 3
+    rest = f"{rest[:most]}⋯" if len(rest) > most else rest
+    return lead, before[head : len(before) - tail], after[head : len(after) - tail], rest
 
 
 def _shared(one: str, other: str) -> int:

@@ -18,9 +18,11 @@ from graphs.report import bars, charts, heat, wording
 from graphs.report.findings import Findings
 from graphs.report.visible import number, percent, visible
 from memory.records import Record
+from tools.rules import shown
 
 EVIDENCE_ROWS = 400
 CHANGES = 10  # shown of each kind
+PAIRS = 4  # of a clause
 HERE = Path(__file__).parent
 KINDS = {
     "kills": "Kills it: the activation is gone after this one change.",
@@ -56,7 +58,7 @@ def render(findings: Findings) -> str:
         lstrip_blocks=True,
         finalize=_legible,
     )
-    environment.filters.update(number=_typeset, percent=percent)
+    environment.filters.update(number=_typeset, percent=percent, token=shown, points=_points)
     return environment.get_template("report.html.j2").render(_context(findings))
 
 
@@ -90,10 +92,13 @@ def _context(findings: Findings) -> dict[str, Any]:
         "all_evidence": len({record.id for record in (*evidence, *findings.evidence)}),
         "shown": frozenset(record.id for record in evidence),
         "tests": _tests(evidence),
-        "rule": wording.rule_lines(findings.explanation.rule) if findings.explanation else [],
+        "rule": wording.proven_lines(findings),
         "cautions": wording.cautions(findings),
         "kinds": [(words, wording.telling_changes(findings.changes, kind)) for kind, words in KINDS.items()],
         "most_changes": CHANGES,
+        "most_pairs": PAIRS,
+        "nothing_shortened": wording.nothing_shortened(findings).capitalize(),
+        "nothing_optimised": wording.nothing_optimised(findings).capitalize(),
         "sentence": wording.score_sentence,
         "draw": _drawings(findings, scale),
     }
@@ -128,8 +133,9 @@ def _drawings(findings: Findings, scale: heat.Scale) -> dict[str, Any]:
         ),
         "share": Markup(bars.share_bar(findings.share)),
         "counts": Markup(bars.stack(parts, title="Generated prompts")),
-        "score": lambda score: Markup(bars.score_chart(score)),
-        "strip": lambda score: Markup(bars.score_strip(score)),
+        "score": lambda score: Markup(bars.score_chart(score)) if wording.bounded(score) else "",
+        "strip": lambda score: Markup(bars.score_strip(score)) if wording.bounded(score) else "",
+        "sides": lambda pair: [Markup(side) for side in heat.sides(*(row.prompt.text for row in pair))],
         "chip": lambda amount: heat.Scale(largest, largest).level(amount),
         "record": lambda record: Markup(heat.record_heat(record, scale)),
         "line": lambda record: Markup(heat.record_line(record, scale)),
@@ -155,6 +161,11 @@ def _tests(evidence: Iterable[Record]) -> dict[str, list[int]]:
 
 def _typeset(value: float | None) -> str:
     return number(value).replace("-", "\N{MINUS SIGN}")
+
+
+def _points(pulls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tokens with their change of probability in points."""
+    return [pull | {"amount": 100 * pull["amount"]} for pull in pulls]
 
 
 def _legible(value: Any) -> Any:

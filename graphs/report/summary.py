@@ -4,13 +4,22 @@ Knows the order of the blocks and rich's Text, never rich's markup: every string
 is. Fits 80 columns: long texts are cut around their peak token. Refuses to know where it is printed.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
-from graphs.report.wording import cautions, rule_lines, score_sentence, telling_changes
-from memory.records import Record, Rule, Score
+from graphs.report.wording import (
+    Proof,
+    bounded,
+    cautions,
+    nothing_shortened,
+    proven_lines,
+    score_sentence,
+    telling_changes,
+)
+from memory.records import Record, Score
+from tools.rules import shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 BAR = 28  # characters of a score bar
 SNIPPET = 56  # characters of a text in a list
 CHANGES = 3  # of each kind
+TOKENS = 5  # of each end of the output side
 MARKERS = {"kills": "red", "keeps": "green", "raises": "yellow"}
 
 
@@ -27,14 +37,17 @@ def blocks(findings: Findings) -> "Iterator[RenderableType]":
     yield from _opening(findings)
     if findings.explanation:
         yield from _section("Rule")
-        yield from _rule(findings.explanation.rule)
-    yield from _section("Scores")
-    yield from [line for score in findings.scores for line in _score(score)] or [_muted("none was computed")]
+        yield from _rule(findings)
+    yield from _scores("Scores on text that nobody saw", findings.held_out)
+    if findings.elsewhere:
+        yield from _scores("Scores on other text", findings.elsewhere)
+    yield from _examination(findings.examination)
+    yield from _output(findings.effects)
     yield from _section("Minimal triggers")
     yield from [
         _row(row.activation, visible(row.text), f"keeps {percent(row.kept)} of record {row.parent}")
         for row in findings.triggers[:5]
-    ] or [_muted("nothing fired, so there was nothing to shorten")]
+    ] or [_muted(nothing_shortened(findings))]
     yield from _strongest(findings)
     yield from _section("What kills, keeps and raises it")
     yield from _changes(findings.changes)
@@ -69,34 +82,57 @@ def _opening(findings: Findings) -> "Iterator[RenderableType]":
         yield _muted(f"rests on records {', '.join(map(str, cited[:12]))}{more}")
 
 
-def _rule(rule: Rule) -> "Iterator[RenderableType]":
+def _rule(findings: Findings) -> "Iterator[RenderableType]":
     from rich.padding import Padding
     from rich.text import Text
 
-    lines = rule_lines(rule)
-    yield _indented(f"start at {rule.base:+.2f}{', whatever the text' if not lines else ', then add for each token'}")
+    lines, base = proven_lines(findings), findings.explanation.rule.base if findings.explanation else 0.0
+    yield _indented(f"start at {base:+.2f}{', whatever the text' if not lines else ', then add for each token'}")
     for line in lines:
         text = Text()
         for name, amount in line.levels:
-            text.append(f"{name} ", "bold").append(f"{amount:+.2f}", "yellow" if amount > 0 else "cyan").append("   ")
+            text.append(f"{name} " if name else "", "bold")
+            text.append(f"{amount:+.2f}   ", "yellow" if amount > 0 else "cyan")
         text.append(f"and {line.more:,} more" if line.more else "", "dim")
         yield _muted(line.words)
         yield Padding(text, (0, 0, 0, 4))
+        if line.proof:
+            yield from _proof(line.proof)
 
 
-def _score(score: Score) -> "Iterator[RenderableType]":
+def _proof(proof: Proof) -> "Iterator[RenderableType]":
+    """The certificate's figures, and its first pair: both texts end alike but for what makes the difference."""
+    yield _indented(proof.words, style="green", by=4)
+    for record in [record for pair in proof.pairs[:1] for record in pair]:
+        yield _record(record, lead="    ")
+
+
+def _scores(title: str, scores: Sequence[Score]) -> "Iterator[RenderableType]":
+    """Scores under a title; a split is told where it changes, and only what is new of it."""
+    yield from _section(title)
+    told = ""
+    for score in scores:
+        split = score.split.removeprefix(told).strip(" :,")
+        told = told if told and score.split.startswith(told) else score.split
+        yield from _score(score, f"{visible(split)}: " if split else "")
+    if not scores:
+        yield _muted("none was computed")
+
+
+def _score(score: Score, split: str) -> "Iterator[RenderableType]":
     from rich.text import Text
 
-    name = f"  {visible(score.metric)}, {visible(score.split)}"
-    text = Text(f"{name[:46]:<47}", no_wrap=True, overflow="ellipsis")
+    name = f"  {visible(score.metric)}"
+    text = Text(f"{_cut(name, 51):<52}", no_wrap=True, overflow="ellipsis")
     if score.value is None:
         yield text.append("unscored", "dim italic")
-        yield _indented(visible(score.reason) or "no reason was given", style="dim", by=4)
+        yield _indented(f"{split}{visible(score.reason) or 'no reason was given'}", style="dim", by=4)
         return
     interval = "" if score.low is None or score.high is None else f"  {number(score.low)} to {number(score.high)}"
     yield text.append(number(score.value), "bold").append(interval, "dim")
-    yield _bar(score)
-    yield _indented(score_sentence(score), style="dim", by=4)
+    if bounded(score):
+        yield _bar(score)
+    yield _indented(f"{split}{score_sentence(score)}", style="dim", by=4)
 
 
 def _bar(score: Score) -> "Text":
@@ -115,6 +151,32 @@ def _bar(score: Score) -> "Text":
     for cell in cells:
         bar.append(*cell)
     return bar
+
+
+def _examination(examination: dict[str, Any]) -> "Iterator[RenderableType]":
+    if not examination:
+        return
+    yield from _section("The judge")
+    yield _muted(f"{visible(examination['model'])}, examined with puzzles before it was heard")
+    for mark in examination["marks"]:
+        score, passed = mark["score"], mark["passed"]
+        told = f"accuracy {number(score['value'])}, with false explanations {number(score['floor'])}"
+        aside = f"; {visible(mark['reason'])}" if mark["reason"] else ""
+        yield _indented(f"{visible(mark['job']):<9} {'passed' if passed else 'refused'}: {told}{aside}")
+
+
+def _output(effects: dict[str, Any]) -> "Iterator[RenderableType]":
+    if not effects:
+        return
+    yield from _section("What it brings about")
+    yield _indented(visible(effects["told"]))
+    for title, side in (("towards", effects["towards"]), ("away from", effects["away"])):
+        listed = "   ".join(f"{shown(pull['token'])} {pull['amount']:+.1f}" for pull in side[:TOKENS])
+        yield _indented(
+            f"{title:<10}{listed}" if listed else f"{title}: {visible(effects['lens_reason'])}", style="dim"
+        )
+    if effects["usual"] is not None:
+        yield _muted(f"in deviations over the vocabulary; other units of the layer reach {effects['usual']:.1f}")
 
 
 def _strongest(findings: Findings) -> "Iterator[RenderableType]":
@@ -162,10 +224,10 @@ def _statistics(findings: Findings) -> "Iterator[RenderableType]":
     yield _indented(f"time: {times or 'not taken'}; {len(findings.calls):,} LLM calls", style="dim", by=4)
 
 
-def _record(record: Record, rank: int | None = None) -> "Text":
+def _record(record: Record, rank: int | None = None, *, lead: str = "  ") -> "Text":
     from rich.text import Text
 
-    lead = f"{rank:>4} " if rank is not None else "  "
+    lead = f"{rank:>4} " if rank is not None else lead
     text = Text(f"{lead}{number(record.peak):>7}  ", no_wrap=True, overflow="ellipsis")
     if record.position is None:
         return text.append(f"{record.status.value}: ", "red").append(_cut(visible(record.prompt.text), SNIPPET))

@@ -6,39 +6,81 @@ Knows the nouns and plain arithmetic on them. Refuses to know the screen: page a
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
-from memory.records import Rule, Score, Status
-from tools.rules import DESCRIPTIONS, shown
+from memory.records import Clause, Predicate, Record, Rule, Score, Status
+from tools.rules import ALWAYS, DESCRIPTIONS, said, shown
 
 LEVELS_SHOWN = 7  # of one clause, strongest first; the rest is counted
 
 
 @dataclass(frozen=True)
 class RuleLine:
-    """One clause as people read it: what is looked at, its strongest values with what each adds, how many more."""
+    """One clause as people read it: what is looked at, its strongest values with what each adds, how many more.
+
+    A clause that adds one amount wherever its condition holds has a single level without a name.
+    """
 
     words: str
     levels: tuple[tuple[str, float], ...]
     more: int = 0
+    proof: "Proof | None" = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A clause's certificate: minimal pairs (the text that fires, the silent one), of those records that are known."""
+
+    words: str
+    pairs: tuple[tuple[Record, Record], ...]
 
 
 def rule_lines(rule: Rule) -> list[RuleLine]:
     """A rule's clauses, each with its strongest values first. The base is not among them."""
-    lines = []
-    for clause in rule.clauses:
-        ranked = sorted(clause.levels.items(), key=lambda level: -abs(level[1]))
-        words = DESCRIPTIONS.get(clause.feature, clause.prose or clause.feature)
-        levels = tuple((visible(shown(value)), amount) for value, amount in ranked[:LEVELS_SHOWN])
-        lines.append(RuleLine(visible(words), levels, len(ranked) - len(levels)))
+    return [_rule_line(clause) for clause in rule.clauses]
+
+
+def _rule_line(clause: Clause) -> RuleLine:
+    where = "" if clause.when is None else f"where {_condition(clause.when)}"
+    if clause.feature == ALWAYS:
+        return RuleLine(visible(where or "everywhere"), (("", sum(clause.levels.values())),))
+    ranked = sorted(clause.levels.items(), key=lambda level: -abs(level[1]))
+    words = DESCRIPTIONS.get(clause.feature, clause.prose or clause.feature)
+    levels = tuple((visible(shown(value)), amount) for value, amount in ranked[:LEVELS_SHOWN])
+    return RuleLine(visible(f"{where}, {words}" if where else words), levels, len(ranked) - len(levels))
+
+
+def _condition(predicate: Predicate) -> str:
+    try:
+        return said(predicate)
+    except KeyError as unknown:
+        return f"something holds that is not known here ({unknown})"
+
+
+def proven_lines(findings: Findings) -> list[RuleLine]:
+    """The lines of the compact rule, each with its certificate where it has one."""
+    if findings.explanation is None:
+        return []
+    records = {record.id: record for record in (*findings.evidence, *findings.top, *findings.bottom)}
+    lines = rule_lines(findings.explanation.rule)
+    for each in getattr(findings.explanation, "certificates", ()):
+        if 0 <= each.clause < len(lines):
+            pairs = [(records[one], records[other]) for one, other in each.pairs if {one, other} <= records.keys()]
+            words = f"held in {each.held} of {each.of} minimal pairs, {each.change:+.2f} on average"
+            lines[each.clause] = replace(lines[each.clause], proof=Proof(words, tuple(pairs)))
     return lines
 
 
 def largest_level(rule: Rule) -> float:
     """The largest amount that any value of the rule adds or takes away."""
     return max((abs(amount) for clause in rule.clauses for amount in clause.levels.values()), default=0.0)
+
+
+def bounded(score: Score) -> bool:
+    """Whether the figure can be drawn from 0 to 1; one in nats has no upper end."""
+    return "nats" not in score.metric
 
 
 def beats_floor(score: Score) -> bool | None:
@@ -55,14 +97,33 @@ def score_sentence(score: Score) -> str:
     name = f" ({visible(score.floor_name)})" if score.floor_name else ""
     parts = [
         "no floor is known" if score.floor is None else f"floor {number(score.floor)}{name}",
-        "no ceiling is known" if score.ceiling is None else f"ceiling {number(score.ceiling)}",
+        f"ceiling {number(score.ceiling)}"
+        if score.ceiling is not None
+        else "no ceiling is known"
+        if bounded(score)
+        else "",
     ]
     gap = None if score.floor is None or score.ceiling is None else score.ceiling - score.floor
     if gap is not None and gap > 0 and beats_floor(score):
         parts.append(f"{percent((score.value - (score.floor or 0.0)) / gap)} of the way between them")
     if beats_floor(score) is False:
         parts.append("not distinguishable from its floor")
-    return f"{', '.join(parts)}; n={score.n:,}."
+    aside = f"; {visible(score.reason)}" if score.reason else ""
+    return f"{', '.join(filter(None, parts))}; n={score.n:,}{aside}."
+
+
+def nothing_shortened(findings: Findings) -> str:
+    """Why there is no trigger."""
+    if "prune_augment" not in findings.visited and findings.best is not None:
+        return "no text was shortened: the run ended before it came to that"
+    return "nothing fired, so there was nothing to shorten"
+
+
+def nothing_optimised(findings: Findings) -> str:
+    """Why the optimiser has no text to show."""
+    if "sae_optimizer" not in findings.visited:
+        return "the optimiser was not asked: the run ended before it came to that"
+    return "the optimiser reached nothing that fires"
 
 
 def telling_changes(changes: Iterable[Change], kind: str) -> list[Change]:
@@ -92,6 +153,8 @@ def _about_the_claim(findings: Findings) -> Iterator[str]:
             f"The main score ({visible(score.metric)}, {number(score.value)}) cannot be told from its floor "
             f"({visible(score.floor_name) or 'baseline'}, {number(score.floor)})."
         )
+    if findings.compact is not None and beats_floor(findings.compact) is False:
+        yield "The compact rule, which is the one shown, predicts no better than its floor; the full one is in the JSON."
     missing = sum(score.value is None for score in findings.scores)
     if missing:
         yield f"{missing} of {len(findings.scores)} scores could not be had; the reasons stand beside them."

@@ -175,3 +175,20 @@ def test_a_script_answers_each_agent_in_order_and_then_repeats(tmp_path: Path) -
     assert [answer.text for answer in answers if answer] == ["one", "two", "two"]
     assert chat.ask("Judge.", Verse, agent="critic")[1].status == "refused"
     assert chat.ask("Sing.", Verse, agent="singer")[1].status == "empty"
+
+
+def test_log_probabilities_are_asked_for_only_where_they_are_wanted_and_may_be_missing() -> None:
+    with OllamaStub() as stub:
+        chat = opened(stub)
+        chat.ask("One.", Verse, agent="poet")
+        answer, call, spoken = chat.ask_weighed("Two.", Verse, agent="poet", alternatives=5)
+    assert (call.status, spoken) == ("ok", ())
+    assert answer is not None
+    assert [(chat.get("logprobs"), chat.get("top_logprobs")) for chat in stub.chats] == [(None, None), (True, 5)]
+
+
+def test_a_model_without_log_probabilities_is_asked_all_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "answers.jsonl"
+    script.write_text(json.dumps({"answer": {"text": "one", "lines": 1}}))
+    answer, _, spoken = open_chat_model(f"scripted:{script}").ask_weighed("One.", Verse, agent="poet", alternatives=5)
+    assert (answer, spoken) == (Verse(text="one", lines=1), ())

@@ -10,7 +10,9 @@ import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from agents.examination.result import Examination, Mark
 from agents.mind import Distribution
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
 from graphs.report.page import write
@@ -21,6 +23,7 @@ from memory.records import (
     Hypothesis,
     LlmCall,
     Origin,
+    Predicate,
     Prompt,
     Record,
     Rule,
@@ -30,8 +33,10 @@ from memory.records import (
     Target,
     Trigger,
     Verdict,
+    plain,
 )
-from tools.rules import JOIN
+from tools.effects import Ablation, Effects, Pull, told
+from tools.rules import ALWAYS, JOIN
 
 HOSTILE = "</style><script>alert(1)</script>\" onmouseover='x' \x1b[31mred\x1b[0m \u202egnp.exe \x07 \udc80 https://evil.test/"
 EXAMPLES = [
@@ -66,6 +71,23 @@ SILENT = [
 ]
 TARGET = Target("pocket", "9f1c04e7a1b2c3d4", "blocks.2.mlp.hook_post", 2, 117)
 FIRING, CORPUS_MAX = 3.6, 8.06
+OUTPUT = Effects(
+    "L2N117",
+    towards=(Pull(",", 6.1), Pull(")", 5.2)),
+    away=(Pull(" import", -5.0),),
+    usual=4.4,
+    ablations=(Ablation("zero", 0.0, 0.041, 0.03, 0.053, 0.0004, 0.002, 96),),
+    raised=(Pull(",", 0.021),),
+    lowered=(Pull("\n", -0.013),),
+    high=7.9,
+    moved=0.004,
+    passes=2100,
+)
+
+
+PASSED = Mark(
+    "detect", True, Score("accuracy", "puzzles", 0.9, 16, 0.8, 1.0, 0.4, "false", 1.0), 0.5, 0.4, 0.6, 16, 1.0
+)
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
@@ -166,6 +188,7 @@ def sample() -> Findings:
             },
         },
         edits=(record(71, "def area(object, name):\n", Origin.EDIT, parent=12),),
+        effects=_effects(),
         corpus_top=tuple(corpus_top),
         evidence=evidence,
         steps=_steps(),
@@ -210,7 +233,18 @@ def hostile() -> Findings:
         mind=bad,
         corpus=bad,
         explanation=Explanation(
-            Verdict.CONTEXT, bad, Rule(0.1, (Clause(bad, {bad: 1.5, "b": 0.2}, bad),)), (900, 900_001), author=bad
+            Verdict.CONTEXT,
+            bad,
+            Rule(
+                0.1,
+                (
+                    Clause(bad, {bad: 1.5, "b": 0.2}, bad),
+                    Clause(ALWAYS, {"": 1.0}, bad, Predicate("token", (bad,))),
+                    Clause("token", {bad: 1.0}, bad, Predicate(bad, (bad,))),
+                ),
+            ),
+            (900, 900_001),
+            author=bad,
         ),
         scores=(Score(bad, bad, 0.4, 10, 0.3, 0.5, 0.2, bad), Score.unscored(bad, bad, bad)),
         hypotheses=(Hypothesis(bad, bad, (bad,), (bad,), Fate.REFUTED, reason=bad, author=bad),),
@@ -225,6 +259,10 @@ def hostile() -> Findings:
             "inverse": {"status": bad, "continuous": 1.0, "discrete": None, "gap": None, "text": bad},
             "alignment": {"target": bad, "dictionary": bad, "sides": [], "reason": bad},
         },
+        effects=plain(replace(OUTPUT, towards=(Pull(bad, 9.0),), raised=(Pull(bad, 0.1),))) | {"told": bad},
+        examination=plain(
+            Examination(bad, (Mark(bad, False, Score.unscored(bad, bad, bad), reason=bad), PASSED), bad, 0, 9)
+        ),
         top=(worst,),
         best=worst,
         corpus_top=(worst,),
@@ -296,6 +334,8 @@ def _explanation() -> Explanation:
             Clause("token", {"self": 1.02, "cls": 0.41, " self": 0.4}),
             Clause("line-opening", openings),
             Clause("inside", {"(": 0.22, "comment": -0.51}),
+            Clause(ALWAYS, {"": -0.4}, when=Predicate("not", parts=(Predicate("line-opening", ("def", "async")),))),
+            Clause("token", {"cls": 0.3}, when=Predicate("line-opening", ("class",))),
         ),
     )
     text = "Fires on self as the first parameter of a method, right after “def name(”; half as strongly on cls there."
@@ -305,14 +345,20 @@ def _explanation() -> Explanation:
 
 
 def _scores() -> tuple[Score, ...]:
-    lookup = "token lookup"
+    lookup, wrong = "token lookup", "best of always-none and 2 wrong explanations"
     return (
         Score("simulation correlation", "held-out files", 0.81, 6_144, 0.76, 0.85, 0.44, lookup, 0.93),
         Score("detection, balanced accuracy", "held-out files", 0.94, 100, 0.88, 0.97, 0.5, "always none", 1.0),
         Score("F1 of firing", "held-out files", 0.87, 6_144, 0.82, 0.9, 0.58, lookup, 0.95),
         Score("rewrite success", "fresh prompts", 0.41, 24, 0.22, 0.61, 0.36, "best of 5 random", None),
-        Score.unscored("output effect", "fresh prompts", "the neuron writes to fewer than 20 tokens above chance"),
+        Score("detection by a judge", "held-out windows", 0.8, 20, 0.7, 0.9, 0.55, wrong, reason="20 of 24 answered"),
+        Score.unscored("clarity (AUC)", "fresh prompts", "fewer than five texts of either side"),
+        *(ablation.score() for ablation in OUTPUT.ablations),
     )
+
+
+def _effects() -> dict[str, Any]:
+    return plain(OUTPUT) | {"told": told(OUTPUT)}
 
 
 def _hypotheses() -> tuple[Hypothesis, ...]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from agents.mind import Decision, Evidence, View
+from agents.scorer.measuring import ABOVE, EXPLAINED, SIMULATIONS, WINDOWS
 from agents.statistical.mind import Statistical
 from graphs.report.findings import Findings, as_json
 from graphs.session import Session
@@ -17,6 +18,8 @@ from memory.records import DERIVED, Candidate, Fate, Hypothesis, Origin, Prompt,
 from tests.graphs.small_runs import NODES, mark, nodes, run, small_means, timeless
 from tests.tiny_models import DEAD, PAIR
 from tools.corpus import documents
+
+DETECTION = ("detection of the top 1 % (AUC)",)
 
 
 class Finished(NamedTuple):
@@ -60,11 +63,18 @@ def test_a_run_ends_with_a_verdict_an_explanation_and_scores_beside_their_floors
     assert explanation.verdict in Verdict
     assert explanation.text
     assert finished.findings.run.state == "finished"
-    assert len(finished.findings.scores) == 3
+    assert [score.metric for score in finished.findings.held_out] == [
+        *SIMULATIONS,
+        *DETECTION,
+        *EXPLAINED,
+        *WINDOWS,
+        ABOVE,
+    ]
     assert finished.findings.headline is not None
     assert finished.findings.headline.value is not None
     for score in finished.findings.scores:
-        assert (score.value is None) == bool(score.reason)
+        assert score.split
+        assert score.value is not None or score.reason
         assert (score.value is None) == (score.floor is None) == (not score.floor_name)
     ids = {record.id for record in finished.records}
     assert set(explanation.evidence) <= ids

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from graphs.settings import Choice, SettingError, choose_mind, home, means, ollama_url, parser
-from graphs.state import Means
+from graphs.settings import JUDGED_CALLS, Choice, SettingError, choose_mind, home, means, ollama_url, parser
+from graphs.state import EXAMINATION, HEARING, Means
 from tests.agents.ollama_stub import OllamaStub
 
 NOWHERE = "http://127.0.0.1:9"
@@ -37,12 +37,19 @@ def test_every_flag_reaches_the_means(tmp_path: Path) -> None:
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in numbers.items()]
     found = made(
         *flags, "--k=7", "--negative", "--position=-2", "--notes", str(notes), "--seed-prompts", str(prompts),
-        "--ollama-url", "box:99", "--home", "there", "--device", "cuda",
+        "--ollama-url", "box:99", "--home", "there", "--device", "cuda", "--judge", "ollama:qwen3",
     )  # fmt: skip
     assert found == Means(
         1, 2, sign=-1, keep=7, position="-2", notes="It likes ☕.", seed_prompts=("one", "  two"),
-        ollama_url="box:99", home="there", device="cuda", **numbers,
+        ollama_url="box:99", home="there", device="cuda", judge="ollama:qwen3", **numbers,
     )  # fmt: skip
+
+
+def test_a_judge_brings_calls_of_its_own_unless_a_limit_was_given() -> None:
+    judged = ("--judge", "ollama:qwen3")
+    assert made(*judged).max_llm_calls == JUDGED_CALLS == Means.max_llm_calls + HEARING
+    assert made(*judged, "--max-llm-calls", "7").max_llm_calls == 7
+    assert f"{EXAMINATION} calls once a model" in " ".join(parser().format_help().split())
 
 
 def test_the_environment_names_the_home_and_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

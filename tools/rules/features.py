@@ -89,7 +89,8 @@ def _element(text: Text, number: int, token: int) -> str:
     """An element as far as it is written at a token; empty when it has not begun."""
     if number < text.before[token]:
         return text.elements[number]
-    return text.words[token].strip() if number == text.before[token] else ""
+    begun = text.element_start(number) < text.ends[token]
+    return text.words[token] if begun and number == text.before[token] else ""
 
 
 def _ends(text: Text, size: int) -> list[str]:

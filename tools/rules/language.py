@@ -16,6 +16,7 @@ from tools.rules.text import Text, text_of
 
 LARGEST_RULE = 200_000  # listed values in all
 MOST_CLAUSES = 500
+LARGEST_LEVEL = 1e30  # so that no sum of levels overflows
 ALWAYS = "always"
 
 
@@ -45,8 +46,12 @@ def check(rule: Rule) -> Rule:
         raise RuleError(f"the rule has {len(rule.clauses)} clauses; {MOST_CLAUSES} is the most")
     for clause in rule.clauses:
         _known(clause.feature)
-        if not all(map(_finite, clause.levels.values())):
+        if not isinstance(clause.levels, dict) or not all(map(_finite, clause.levels.values())):
             raise RuleError(f"a level of the clause on '{clause.feature}' is not a finite number")
+        if not isinstance(clause.prose, str) or not all(isinstance(value, str) for value in clause.levels):
+            raise RuleError(f"a value or the prose of the clause on '{clause.feature}' is no text")
+        if clause.feature == ALWAYS and set(clause.levels) - {""}:
+            raise RuleError(f"the clause on '{ALWAYS}' has levels for values; it has one level, of the empty value")
         if clause.when is not None:
             predicates.check(clause.when)
     if size(rule) > LARGEST_RULE:
@@ -81,10 +86,10 @@ def table(feature: str, levels: dict[str, float], prose: str = "") -> Clause:
 
 
 def _known(feature: str) -> Feature:
-    if feature not in FEATURES:
-        raise RuleError(f"no feature is called '{visible(feature[:40])}': there are {', '.join(FEATURES)}")
+    if not isinstance(feature, str) or feature not in FEATURES:
+        raise RuleError(f"no feature is called '{visible(str(feature)[:40])}': there are {', '.join(FEATURES)}")
     return FEATURES[feature]
 
 
 def _finite(level: object) -> bool:
-    return isinstance(level, int | float) and not isinstance(level, bool) and level - level == 0
+    return isinstance(level, int | float) and not isinstance(level, bool) and abs(level) <= LARGEST_LEVEL

@@ -14,8 +14,9 @@ from tools.rules.text import Text
 
 LONGEST, HIGHEST_COUNT = 200, 100
 REACH = 300  # characters before the token's end that a pattern sees
-_NESTED = re.compile(r"[*+}]\??\)(?:[*+]|\{)")
+_NESTED = re.compile(r"[*+}]\??\)+(?:[*+]|\{)")
 _COUNTED = re.compile(r"\{(\d*),?(\d*)\}")
+_HALF = re.compile("[\ud800-\udfff]")  # half a character, which RE2 does not read
 
 
 def check(pattern: str) -> None:
@@ -27,13 +28,15 @@ def check(pattern: str) -> None:
         raise RuleError(f"the pattern '{told}' repeats a repetition")
     if any(int(bound or 0) > HIGHEST_COUNT for pair in _COUNTED.findall(pattern) for bound in pair):
         raise RuleError(f"the pattern '{told}' counts above {HIGHEST_COUNT}")
+    if _HALF.search(pattern):
+        raise RuleError(f"the pattern '{told}' has half a character")
     _compiled(pattern)
 
 
 def matches(pattern: str, text: Text) -> list[bool]:
     """Per token, whether the text up to its end (the last 300 characters) ends in a match."""
-    compiled = _compiled(pattern)
-    return [compiled.search(text.string[max(0, end - REACH) : end]) is not None for end in text.ends]
+    compiled, string = _compiled(pattern), _HALF.sub("\ufffd", text.string)
+    return [compiled.search(string[max(0, end - REACH) : end]) is not None for end in text.ends]
 
 
 @lru_cache(maxsize=256)
@@ -44,6 +47,9 @@ def _compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = 1 << 20
     try:
+        re2.compile(pattern, options)  # alone first: "a)|(?:b" would break out of the group below
         return re2.compile(f"(?:{pattern})\\z", options)
     except re2.error as error:
-        raise RuleError(f"the pattern '{visible(pattern[:60])}' cannot be read: {error}") from error
+        told = error.args[0] if error.args else ""
+        reason = visible(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told))
+        raise RuleError(f"the pattern '{visible(pattern[:60])}' cannot be read: {reason}") from error

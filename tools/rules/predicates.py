@@ -31,6 +31,8 @@ Truth = NDArray[np.bool_]
 
 OPERATORS = ("all", "any", "not", "back")
 DEEPEST, MOST_PARTS, MOST_VALUES, LONGEST_VALUE = 6, 40, 20_000, 400
+MOST_PREDICATES = 400  # in one, its parts' parts included
+MOST_EXAMPLES = 1000  # of a likeness: each is embedded
 
 ENDINGS: dict[str, tuple[str, Callable[[Text, tuple[str, ...]], list[bool]]]] = {
     "ends": ("the text so far ends in", lambda text, of: [text.string.endswith(of, 0, end) for end in text.ends]),
@@ -98,22 +100,37 @@ def holds(predicate: Predicate, text: Text) -> Truth:
     raise RuleError(f"nothing is called '{visible(of[:40])}'")
 
 
-def check(predicate: Predicate, *, depth: int = 0) -> None:
+def check(predicate: Predicate) -> None:
     """RuleError saying what is wrong with a predicate that cannot be run."""
+    waiting = [(predicate, 0)]
+    for checked in range(1, MOST_PREDICATES + 2):
+        if not waiting:
+            return
+        if checked > MOST_PREDICATES:
+            raise RuleError(f"a predicate has more than {MOST_PREDICATES} parts in all")
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise RuleError(f"a predicate is nested more than {DEEPEST} deep")
+        _check_one(part)
+        waiting += [(inner, depth + 1) for inner in part.parts]
+
+
+def _check_one(predicate: Predicate) -> None:
+    """The predicate itself, its parts not looked at."""
+    if not isinstance(predicate, Predicate):
+        raise RuleError("a part of a predicate is no predicate")
     of = predicate.of
-    if depth > DEEPEST:
-        raise RuleError(f"a predicate is nested more than {DEEPEST} deep")
-    if of not in OPERATORS and of not in NAMES:
+    if not isinstance(of, str) or (of not in OPERATORS and of not in NAMES):
         raise RuleError(f"nothing is called '{visible(str(of)[:40])}': there are {', '.join([*OPERATORS, *NAMES])}")
+    if not isinstance(predicate.values, tuple) or not isinstance(predicate.parts, tuple):
+        raise RuleError(f"the values and parts of '{of}' are no lists")
     if len(predicate.parts) > MOST_PARTS or len(predicate.values) > MOST_VALUES:
         raise RuleError(f"'{of}' has more than {MOST_PARTS} parts or {MOST_VALUES} values")
     if not all(isinstance(value, str) and len(value) <= LONGEST_VALUE for value in predicate.values):
         raise RuleError(f"'{of}' has a value that is no text of at most {LONGEST_VALUE} characters")
-    if not all(bound is None or (isinstance(bound, int) and abs(bound) < 10**6) for bound in _bounds(predicate)):
+    if not all(bound is None or (type(bound) is int and abs(bound) < 10**6) for bound in _bounds(predicate)):
         raise RuleError(f"a bound of '{of}' is no whole number below a million")
     _check_needs(predicate)
-    for part in predicate.parts:
-        check(part, depth=depth + 1)
 
 
 def _check_needs(predicate: Predicate) -> None:
@@ -128,6 +145,8 @@ def _check_needs(predicate: Predicate) -> None:
         raise RuleError(f"'{of}' lists no value")
     if of in (NEAR_WORD, NEAR_CHARACTERS, NEAR_TEXT) and (predicate.high or 0) < 1:
         raise RuleError(f"'{of}' needs to know how far: high")
+    if of in likeness.NAMES and (len(predicate.values) > MOST_EXAMPLES or not 0 < (predicate.low or 1) <= 100):
+        raise RuleError(f"'{of}' takes at most {MOST_EXAMPLES} examples and a likeness of 1 to 100 percent")
     if of == "matches":
         if len(predicate.values) != 1:
             raise RuleError("'matches' takes one pattern")
@@ -201,8 +220,22 @@ def _text_before(predicate: Predicate, text: Text) -> Truth:
         if predicate.of == NEAR_TEXT
         else STRETCHES[predicate.of][1](text)
     )
-    spans = zip(starts, text.starts, strict=True)
-    return _truth(any(text.string.find(v, a, max(a, e)) >= 0 for v in predicate.values) for a, e in spans)
+    begins, ends = np.array(starts, dtype=np.int64), np.array(text.starts, dtype=np.int64)
+    found = np.zeros(len(ends), bool)
+    for value in dict.fromkeys(predicate.values):
+        places = np.array(list(_places(value, text.string)), dtype=np.int64)
+        if len(places):
+            last = np.searchsorted(places, ends - len(value), side="right") - 1  # the last one written by then
+            found |= (last >= 0) & (places[last] >= begins)
+    return found
+
+
+def _places(value: str, string: str) -> Iterator[int]:
+    """Where a value is written, overlaps included; nowhere when it is empty."""
+    place = string.find(value) if value else -1
+    while place >= 0:
+        yield place
+        place = string.find(value, place + 1)
 
 
 def _truth(found: Iterator[bool] | Sequence[bool]) -> Truth:

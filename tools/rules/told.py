@@ -1,5 +1,7 @@
 """A rule and a predicate as readable lines, for people who read the rule itself. Prose is written in agents/."""
 
+from dataclasses import replace
+
 from memory.records import Clause, Predicate, Rule
 from tools.rules.counts import COUNTS
 from tools.rules.features import DESCRIPTIONS
@@ -37,7 +39,8 @@ def said(predicate: Predicate) -> str:
         return word.join(part if len(parts) == 1 or each.of not in ("all", "any") else f"({part})"
                          for part, each in zip(parts, predicate.parts, strict=True))  # fmt: skip
     if of == "back":
-        return f"{_range(predicate)} tokens before, {parts[0]}"
+        low = predicate.low or 1
+        return f"{_range(replace(predicate, low=low, high=predicate.high or low))} tokens before, {parts[0]}"
     if of in COUNTS:
         return f"{NAMES[of]}: {_range(predicate)}"
     listed = " or ".join(map(shown, predicate.values[:LISTED]))

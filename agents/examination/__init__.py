@@ -1,0 +1,1 @@
+"""The examination a language model sits before it may judge or simulate."""

@@ -1,0 +1,105 @@
+"""The last node: every score by its split, texts written from the rule among the records, and leaks by name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphs.report.findings import Findings, as_json
+from graphs.session import Session
+from graphs.state import Means
+from memory.records import Candidate, Origin, Record
+from tests.graphs.small_runs import run, small_means
+
+PASSES = 30_000
+ONE_ROUND = {"max_iterations": 1, "max_forward_passes": PASSES}
+
+
+@pytest.fixture
+def means(gpt2_folder: Path, corpus_folder: Path, home: Path) -> Means:
+    """A run of one round with passes left for everything at its end."""
+    return small_means(gpt2_folder, corpus_folder, home, **ONE_ROUND)
+
+
+@pytest.fixture(scope="module")
+def left(
+    gpt2_folder: Path, corpus_folder: Path, home: Path
+) -> Iterator[tuple[Findings, list[Record], list[Candidate], int]]:
+    """The findings of such a run, its records and candidates, and the number of its last step."""
+    with run(small_means(gpt2_folder, corpus_folder, home, **ONE_ROUND)) as (session, findings):
+        store, run_id = session.bench.store, session.run_id
+        yield findings, store.records(run_id), store.candidates(run_id), store.last_step(run_id)
+
+
+def metrics(findings: Findings) -> dict[str, float | None]:
+    return {score.metric: score.value for score in findings.scores}
+
+
+def test_seen_and_unseen_text_are_never_in_one_list(left: tuple[Findings, list[Record], list[Candidate], int]) -> None:
+    findings = left[0]
+    assert {score.split.partition(",")[0].partition(":")[0] for score in findings.held_out} == {"held-out text"}
+    assert {score.split.partition(",")[0] for score in findings.elsewhere} == {
+        "texts written from the rule",
+        "evidence text",
+    }
+    assert len(findings.held_out) + len(findings.elsewhere) == len(findings.scores)
+    assert findings.headline is not None
+    assert findings.headline in findings.held_out
+
+
+def test_texts_written_from_the_rule_are_records_of_the_run(
+    left: tuple[Findings, list[Record], list[Candidate], int],
+) -> None:
+    findings, records, candidates, last = left
+    written = [record for record in records if record.step == last]
+    assert written
+    assert {record.prompt.origin for record in written} == {Origin.PAIR}
+    assert {record.prompt.predicted for record in written} == {True, False}
+    assert [record.id for record in records] == list(range(1, len(records) + 1))
+    proposed = [candidate for candidate in candidates if candidate.step == last]
+    assert [each.prompt.key for each in proposed if each.reason is None] == [r.prompt.key for r in written]
+    assert findings.counts.balanced
+    assert findings.best is not None
+    assert findings.best.peak == max(record.peak or 0.0 for record in records)
+    clarity = next(score for score in findings.scores if "minimal changes" in score.metric)
+    assert clarity.value is not None
+    assert clarity.floor is not None
+
+
+def test_the_output_side_is_told_in_a_sentence_and_as_data(
+    left: tuple[Findings, list[Record], list[Candidate], int],
+) -> None:
+    effects = as_json(left[0])["effects"]
+    assert effects["towards"]
+    assert effects["ablations"]
+    assert effects["told"].endswith(".")
+    assert metrics(left[0])["effect of zero ablation (KL, nats)"] is not None
+
+
+def test_with_few_passes_left_the_end_is_unscored_and_says_so(
+    gpt2_folder: Path, corpus_folder: Path, home: Path
+) -> None:
+    with run(small_means(gpt2_folder, corpus_folder, home, max_iterations=1, max_forward_passes=2000)) as (_, found):
+        reasons = {score.reason for score in found.elsewhere}
+        assert all(score.value is None for score in found.elsewhere)
+        assert len(reasons) == 1
+        assert "forward passes were left" in reasons.pop()
+        assert "could not be tested" in found.effects["told"]
+        assert found.headline is not None
+        assert found.headline.value is not None
+
+
+def test_a_held_out_page_that_an_agent_was_given_makes_scores_unscored_by_name(means: Means) -> None:
+    with Session(means) as session:
+        page = "".join(session.bench.pages.held_out[0].tokens)
+    leaky = {**means.__dict__, "seed_prompts": (page,)}
+    with run(Means(**leaky)) as (session, found):
+        assert found.explanation is not None
+        assert found.run.state == "finished"
+        assert [score.value for score in found.held_out] == [None]
+        assert "an agent has seen" in found.held_out[0].reason
+
+
+def test_a_supervisor_says_which_budget_is_spent(means: Means) -> None:
+    with run(means) as (_, findings):
+        assert findings.steps[-2].why == "the rounds of this inquiry are spent"
