@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from agents import explainer, hypothesis, prompt_generator, rewriter, supervisor
 from agents.chat_model import ChatModel
 from agents.mind import Decision, Evidence, Mind, View
-from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt
+from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Verdict
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result")
@@ -60,11 +60,15 @@ class Language:
     def hypothesise(self, evidence: Evidence, wanted: int, seed: int) -> list[Hypothesis]:
         """New hypotheses, by the model's name."""
 
+        refused: list[str] = []
+
         def read(answer: hypothesis.Claims) -> list[Hypothesis]:
-            return hypothesis.read(answer, known=evidence.hypotheses, wanted=wanted, author=self.name)
+            claims, refusals = hypothesis.read(answer, evidence=evidence, wanted=wanted, author=self.name)
+            refused.extend(refusals)
+            return claims
 
         prompt = hypothesis.instruct(evidence, wanted)
-        found = self._ask("hypothesis", prompt, hypothesis.Claims, read, seed)
+        found = self._ask("hypothesis", prompt, hypothesis.Claims, read, seed, refused)
         return found or self._fallback.hypothesise(evidence, wanted, seed)
 
     def propose(self, evidence: Evidence, wanted: int, rejected: Sequence[Candidate], seed: int) -> list[Prompt]:
@@ -87,14 +91,20 @@ class Language:
         return found or self._fallback.rewrite(text, wanted, seed)
 
     def explain(self, evidence: Evidence, seed: int) -> Explanation:
-        """The built-in mind's rule with the model's sentences."""
+        """The built-in mind's rule with the model's sentences and proven clauses; a dead unit is not asked about."""
         measured = self._fallback.explain(evidence, seed)
+        if measured.verdict is Verdict.DEAD:
+            return measured
+
+        refused: list[str] = []
 
         def read(answer: explainer.Reading) -> Explanation | None:
-            return explainer.read(answer, evidence=evidence, measured=measured, author=self.name)
+            explained, refusals = explainer.read(answer, evidence=evidence, measured=measured, author=self.name)
+            refused.extend(refusals)
+            return explained
 
         prompt = explainer.instruct(evidence, measured)
-        return self._ask("explainer", prompt, explainer.Reading, read, seed) or measured
+        return self._ask("explainer", prompt, explainer.Reading, read, seed, refused) or measured
 
     def drain(self) -> tuple[LlmCall, ...]:
         """The exchanges since the last drain, the fallback's included, oldest first."""
@@ -102,15 +112,25 @@ class Language:
         return calls
 
     def _ask(
-        self, agent: str, prompt: str, schema: type[Answer], read: Callable[[Answer], Result | None], seed: int
+        self,
+        agent: str,
+        prompt: str,
+        schema: type[Answer],
+        read: Callable[[Answer], Result | None],
+        seed: int,
+        refused: Sequence[str] = (),
     ) -> Result | None:
-        """What `read` makes of the model's answer; None when there is none or nothing in it, and when spent."""
+        """What `read` makes of the model's answer; None when there is none or nothing in it, and when spent.
+
+        `refused` is filled by `read` with what it refuses of an answer that it otherwise uses: the record's detail.
+        """
         if self.spent:
             return None
         self.asked += 1
         answer, call = self._chat.ask(prompt, schema, agent=agent, seed=seed)
         self._silent = self._silent + 1 if call.status in SILENCE else 0
         result = (read(answer) or None) if answer is not None else None
-        unusable = answer is not None and result is None
-        self._calls.append(replace(call, status="unusable") if unusable else call)
+        status = "unusable" if answer is not None and result is None else call.status
+        told = [call.detail, f"refused of the rule: {'; '.join(refused)}" if refused else ""]
+        self._calls.append(replace(call, status=status, detail="; ".join(filter(None, told))))
         return result

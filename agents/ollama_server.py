@@ -57,6 +57,17 @@ def choose_model(base_url: str | None, *, wanted: str | None = None, seconds: fl
         return None
 
 
+def model_digest(base_url: str | None, model: str, *, seconds: float = 5.0) -> str | None:
+    """The digest of the weights the server has under this name; None where it does not tell."""
+    url = server_url(base_url)
+    try:
+        entries = _within_reach(url, _list(_client(url)), seconds=seconds)
+    except OllamaError:
+        return None
+    found = [entry.get("digest") for entry in entries if entry.get("name") in (model, f"{model}:latest")]
+    return str(found[0]) if found and found[0] else None
+
+
 def _within_reach(url: str, work: Coroutine[Any, Any, Result], *, seconds: float) -> Result:
     """The result of a request to the server; every way in which it can fail becomes an OllamaError."""
     import httpx
@@ -73,15 +84,23 @@ def _within_reach(url: str, work: Coroutine[Any, Any, Result], *, seconds: float
 
 async def _choose(client: "httpx.AsyncClient", wanted: str | None) -> str | None:
     async with client:
-        listed = _object((await client.get("/api/tags")).raise_for_status()).get("models")
-        names = [str(entry.get("name", "")) for entry in listed or [] if isinstance(entry, dict)]
-        for name in names:
+        for name in [str(entry.get("name", "")) for entry in await _listed(client)]:
             if wanted and name not in (wanted, f"{wanted}:latest"):
                 continue
             status, shown = await _shown(client, name)
             if status == 200 and _chats(shown):
                 return wanted or name
     return None
+
+
+async def _list(client: "httpx.AsyncClient") -> list[dict[str, Any]]:
+    async with client:
+        return await _listed(client)
+
+
+async def _listed(client: "httpx.AsyncClient") -> list[dict[str, Any]]:
+    listed = _object((await client.get("/api/tags")).raise_for_status()).get("models")
+    return [entry for entry in listed or [] if isinstance(entry, dict)]
 
 
 async def _show(client: "httpx.AsyncClient", model: str) -> tuple[int, dict[str, Any]]:

@@ -7,6 +7,7 @@ from memory.records import Fate, Hypothesis, Origin, Prompt, Record
 
 ENOUGH, OF_EACH = 6, 3  # predictions tested before a fate is given, and of each side
 SUPPORTED, REFUTED = 0.8, 0.6  # share of predictions kept: at least, and less than
+BUILT_IN = "built-in"
 PLENTY = 16  # of each side: a claim not supported by then is refuted, else it would be tested for ever
 
 
@@ -14,14 +15,16 @@ def weighed(hypothesis: Hypothesis, records: Iterable[Record], *, firing: float)
     """The hypothesis with its predictions counted over all its records, and its fate.
 
     A prediction counts when both sides have been tested: firing alone is what any always-on claim would predict. A
-    claim says that something fires, so a trigger that only rises, below `firing`, breaks it; the reason tells how far
+    pair of the built-in mind is read at its texts' end, where its condition holds and does not. A claim says that
+    something fires, so a trigger that only rises, below `firing`, breaks it; the reason tells how far
     each side rose.
     """
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in records:
         predicted = record.prompt.predicted
         if record.prompt.hypothesis == hypothesis.id and predicted is not None and record.peak is not None:
-            peaks[predicted].append(record.peak)
+            ends = hypothesis.author == BUILT_IN and record.prompt.origin is Origin.PAIR
+            peaks[predicted].append(record.values[-1] if ends else record.peak)
     kept = {side: sum((peak >= firing) == side for peak in found) for side, found in peaks.items()}
     hits, total = sum(kept.values()), sum(map(len, peaks.values()))
     fate, reason = _fate(kept, peaks, firing)

@@ -3,6 +3,7 @@
 from graphs.state import Inquiry, Means
 
 PRUNE_VISITS, SEARCH_VISITS, OPEN_CLAIMS = 3, 2, 8
+EXPLORING = 3  # rounds that a run has although nothing can be claimed
 STEPS_A_ROUND, STEPS_BESIDE = 8, 20  # an ordinary round takes four: each of two nodes, and the supervisor before it
 
 
@@ -45,7 +46,8 @@ def legal(state: Inquiry, means: Means, *, open_claims: int) -> list[str]:
     if not state.get("barren", False) and open_claims < OPEN_CLAIMS and not waiting:
         allowed.append("hypothesis")
     thirsty = waiting < max(1, means.prompts_a_round // 2) and not state.get("dry", False)
-    if thirsty and (open_claims or not visits.get("hypothesis")):
+    exploring = state.get("barren", False) and visits.get("experiment", 0) < EXPLORING
+    if thirsty and (open_claims or not visits.get("hypothesis") or exploring):
         allowed.append("prompt_generator")
     if visits.get("prune_augment", 0) < PRUNE_VISITS:
         allowed.append("prune_augment")

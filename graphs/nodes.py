@@ -120,6 +120,7 @@ def experiment(bench: Bench, state: Inquiry) -> Outcome:
         "iteration": state.get("iteration", 0) + 1,
         "waiting": [],
         "dry": False,
+        "barren": state.get("barren", False) and bool(open_claims),
         "since_progress": 0 if decided or risen else state.get("since_progress", 0) + 1,
     }
     return replace(outcome, update=update, hypotheses=tuple(now))

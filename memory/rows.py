@@ -14,7 +14,7 @@ from memory.records import Candidate, Origin, Prompt, Record, Run, Status, Step,
 Noun = TypeVar("Noun")
 Row = dict[str, Any]
 
-JSON_CELLS = frozenset({"rule", "full"})
+JSON_CELLS = frozenset({"rule", "full", "certificates"})
 PROMPT_COLUMNS = "text, origin, parent, hypothesis, predicted, source"
 RECORD_COLUMNS = f'id, step, {PROMPT_COLUMNS}, tokens, token_ids, "values", peak, "position", status, surprise'
 CANDIDATE_COLUMNS = f"step, {PROMPT_COLUMNS}, reason, detail"

@@ -65,6 +65,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE triggers ADD COLUMN substitution DOUBLE[];
         """,
     ),
+    (
+        "certificates of an explanation's clauses",
+        """
+        ALTER TABLE explanations ADD COLUMN certificates VARCHAR DEFAULT '[]';
+        """,
+    ),
 )
 
 

@@ -26,8 +26,8 @@ SETS = frozenset({"token", "word", "any-case", "previous", "previous-word", "cla
 
 
 PLAIN = {
-    "token": 1.0, "word": 1.0, "class": 0.999, "previous": 0.998, "pair": 0.998, "any-case": 0.997, "previous-word": 0.997,
-    "inside": 0.997, "line-opening": 0.997, "ends": 0.996, "word-starts": 0.996, "shape": 0.996, "tokens": 0.996,
+    "token": 1.0, "word": 1.0, "class": 0.999, "previous": 0.998, "pair": 0.998, "any-case": 0.997,
+    "previous-word": 0.997, "inside": 0.997, "line-opening": 0.997, "ends": 0.996, "word-starts": 0.996, "shape": 0.996, "tokens": 0.996,
     "previous-class": 0.995, "class-pair": 0.994, "second-previous": 0.994, "line-word": 0.994, "line-text": 0.994,
     "near-word": 0.993, "earlier-word": 0.992, "run-of-digits": 0.994, "run-of-capitals": 0.994,
 }  # fmt: skip
@@ -123,13 +123,16 @@ class Sample:
         return Sample(self.tokens[chosen], self.left[chosen], weights)
 
 
-def proposals(reading: Reading, tokens: Places, left: Numbers, *, price: float) -> list[tuple[float, Atom]]:
+def proposals(
+    reading: Reading, tokens: Places, left: Numbers, *, price: float, longest: int = LONGEST_LIST
+) -> list[tuple[float, Atom]]:
     """Questions worth asking of these tokens, best first, with what each removes less what its strings cost.
 
-    left: what is unexplained at `tokens`. price: the cost of one string. Of very many tokens a sample is looked at.
+    left: what is unexplained at `tokens`. price: the cost of one string. longest: the longest list. Of very many
+    tokens a sample is looked at.
     """
     sample = Sample(tokens, left, np.ones(len(left))).drawn(SAMPLED)
-    found = [*_nominal(reading, sample, price), *_ordinal(reading, sample, price)]
+    found = [*_nominal(reading, sample, price, longest), *_ordinal(reading, sample, price)]
     found += _before(reading, sample.drawn(SAMPLED_BEFORE), price)
     return sorted(found, key=lambda item: -item[0] * item[1].plainness)
 
@@ -138,7 +141,7 @@ def _gain(sums: Numbers, counts: Numbers) -> Numbers:
     return np.square(sums) / (counts + SHRINKAGE)
 
 
-def _nominal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[float, Atom]]:
+def _nominal(reading: Reading, sample: Sample, price: float, longest: int) -> Iterator[tuple[float, Atom]]:
     total, everyone = sample.total, sample.everyone
     weighed = sample.left * sample.weights
     for column in reading.columns:
@@ -157,14 +160,14 @@ def _nominal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[f
         if np.isfinite(without[best]):
             yield float(without[best]), Atom("values", column.feature, (best,), negated=True)
         if column.feature in SETS:
-            yield from _sets(column, sums, counts, price)
+            yield from _sets(column, sums, counts, price, longest)
 
 
-def _sets(column: Column, sums: Numbers, counts: Numbers, price: float) -> Iterator[tuple[float, Atom]]:
+def _sets(column: Column, sums: Numbers, counts: Numbers, price: float, longest: int) -> Iterator[tuple[float, Atom]]:
     """The values that rise above, or fall below, enough to pay for their place on the list."""
     for sign in (1, -1):
         own = np.where(sign * sums > 0, _gain(sums, counts), 0.0) - price
-        kept = np.argsort(-own)[:LONGEST_LIST]
+        kept = np.argsort(-own)[:longest]
         kept = kept[own[kept] > 0]
         if len(kept) > 1:
             yield float(own[kept].sum()), Atom("values", column.feature, tuple(sorted(kept.tolist())))

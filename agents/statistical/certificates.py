@@ -2,7 +2,7 @@
 
 A pair is two texts measured for it, one change apart, at the end of which the clause holds in one and not in the other
 while no other clause of the rule changes its truth. It bears the clause out when the value moves the clause's way by
-more than a tenth of its level.
+more than a third of what the clause says.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from memory.records import Certificate, Clause, Record, Rule
 from tools.rules import predict_text, text_of
 
 BESIDE = 0.1  # of the clause's own change, that the other clauses may change together
-LEAST = 0.1  # of the clause's level
+LEAST = 0.3  # of what the clause says it moves
 SHOWN = 6  # pairs a certificate names
 ENOUGH = 0.6  # of the pairs have to bear a clause out
 

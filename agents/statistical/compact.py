@@ -1,6 +1,6 @@
 """The compact form of an explanation: at most 8 clauses and 40 listed strings, chosen to tell as much as they can.
 
-What is computed: some conditions without lists (agents/statistical/growth.py), then single values, one after the other,
+What is computed: some conditions with short lists at most (agents/statistical/growth.py), then single values, in turn
 each the one that removes most of what is left when the level from one part of the pages is judged on the other; the
 values of one feature share a clause. How many conditions come first, none to seven, is what
 leaves least squared error on the checking pages.
@@ -19,7 +19,8 @@ VALUES, CLAUSES = 40, 8
 FIRST = (7, 5, 3, 1, 0)  # conditions before values
 SHRINKAGE = 2.0
 IDLE = 0.93  # a question goes when a condition is nearly as good without it: a person reads this
-LEAST = 4.0  # of the variance left, that a value has to remove
+LONGEST = 6  # the longest list of a condition
+LEAST = 12.0  # of the variance left, that a value has to remove
 PREFERENCE = 0.7  # of a gain, for what is not a plain feature
 PREFERRED = {
     "token": 1.0,
@@ -35,15 +36,22 @@ REFITTED_EVERY = 5  # values
 
 def compact_rule(reading: Reading) -> Rule:
     """The few clauses that tell most."""
-    base, grown = grown_terms(reading, clauses=FIRST[0], lists=False, idle=IDLE)
+    base, grown = grown_terms(reading, clauses=FIRST[0], longest=LONGEST, idle=IDLE)
     best: tuple[float, Rule] | None = None
-    for first in dict.fromkeys(min(number, len(grown)) for number in FIRST):
+    for first in dict.fromkeys(_within(grown, number) for number in FIRST):
         found, terms, residual = with_values(reading, *refitted(reading, base, grown[:first]))
         error = reading.error(residual)
         if best is None or error < 0.995 * best[0]:
             whole, terms, _ = refitted(reading, found, terms, part=slice(None))
             best = error, rule_of(reading, whole, terms)
     return best[1] if best else Rule(base)
+
+
+def _within(grown: Sequence[Term], number: int) -> int:
+    """How many of the first `number` terms the strings are enough for."""
+    while sum(term.strings for term in grown[:number]) > VALUES:
+        number -= 1
+    return min(number, len(grown))
 
 
 def with_values(
@@ -88,7 +96,8 @@ def _best_value(
         fitted, checked = (column.sums(residual, part) for part in (reading.fitting, reading.checking))
         many, others = column.fitted, column.checked
         here, there = fitted / (many + SHRINKAGE), checked / (others + SHRINKAGE)
-        gains = 2 * here * checked - here**2 * others + 2 * there * fitted - there**2 * many
+        one, two = 2 * here * checked - here**2 * others, 2 * there * fitted - there**2 * many
+        gains = np.where((one > 0) & (two > 0), one + two, 0.0)
         gains *= PREFERRED.get(column.feature, PREFERENCE)
         gains[chosen.get(column.feature, [])] = 0.0
         top = int(gains.argmax())

@@ -1,7 +1,7 @@
-"""Predicates in plain English: what the token is ("on words that begin with ‘0x’") and where it stands ("in comments").
+"""Predicates in plain English: what the token is ("on words that begin with ‘0x’") and where it stands.
 
-Knows the names of tools/rules. Refuses to know levels and verdicts. A phrase says what the predicate says, no more; what
-has no phrase of its own is told as tools/rules tells it.
+Knows the names of tools/rules. Refuses to know levels and verdicts. A phrase says what the predicate says, no more;
+what has no phrase of its own is told as tools/rules tells it.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from tools.rules import conjuncts, said
 from tools.rules.counts import COUNTED, COUNTS
 
 MOST = 6  # values a phrase names
+EXCEPT = "but not"
 
 Shown = Callable[[Predicate], str]
 
@@ -32,16 +33,21 @@ RUNS = {  # what a run of each kind is made of
     "marks": "punctuation marks", "spaces": "spaces", "white": "white-space characters",
     "dense": "characters without a space", "same": "equal characters",
 }  # fmt: skip
+STRETCHES = {  # what is counted, of what, and what a first one adds
+    "tokens": ("tokens", "text", 1), "characters": ("characters", "text", 0), "line-words": ("words", "line", 1),
+    "line-characters": ("characters", "line", 0), "sentence-words": ("words", "sentence", 1),
+}  # fmt: skip
 INSIDE = {"(": "inside parentheses", "[": "inside square brackets", "{": "inside braces", "<": "inside angle brackets"}
 CLOSED = {")": "after closed parentheses", "]": "after closed brackets", "}": "after closed braces", ">": "after a ‘>’"}
 
 
 def told(predicate: Predicate) -> str:
-    """The whole condition as one phrase: what the token is, then where it stands."""
+    """The whole condition as one phrase: what the token is, then where it stands, then what is excepted."""
     subjects, places = split(predicate)
-    return " ".join(
-        filter(None, [f"on {joined(subjects, 'that are also')}" if subjects else "", joined(places, "and")])
-    )
+    denied = [phrase for phrase in places if phrase.startswith(EXCEPT)]
+    where = joined([phrase for phrase in places if phrase not in denied], "and")
+    said_so = " ".join(filter(None, [f"on {joined(subjects, 'that are also')}" if subjects else "", where]))
+    return " ".join(filter(None, [said_so or ("everywhere" if denied else ""), " and ".join(denied)]))
 
 
 def split(predicate: Predicate) -> tuple[list[str], list[str]]:
@@ -87,7 +93,7 @@ def place(predicate: Predicate) -> str:
     """Where the token stands."""
     of, values = predicate.of, predicate.values
     if of == "not":
-        return f"not {told(predicate.parts[0])}"
+        return f"{EXCEPT} {told(predicate.parts[0])}"
     if of == "any":
         return joined([told(part) for part in predicate.parts], "or")
     if of in ("near-word", "near-characters", "near-text"):
@@ -111,11 +117,9 @@ def place(predicate: Predicate) -> str:
 
 def _counted(predicate: Predicate) -> str:
     low, high, of = predicate.low, predicate.high, predicate.of
-    whole = {"tokens": ("tokens", "text", 1), "characters": ("characters", "text", 0), "line-words": ("words", "line", 1),
-             "line-characters": ("characters", "line", 0), "sentence-words": ("words", "sentence", 1)}.get(of)  # fmt: skip
-    if whole is None:
+    if of not in STRETCHES:
         return f"with {_range(predicate, COUNTED[of])}"
-    unit, stretch, add = whole
+    unit, stretch, add = STRETCHES[of]
     if not low and high is not None:
         return f"in the first {high + add} {unit} of the {stretch}"
     if high is None:

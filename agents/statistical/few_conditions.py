@@ -1,11 +1,11 @@
-"""Conditions over a handful of sentences, averaged by how probable each is once the sentences are seen.
+"""Conditions over a handful of sentences, each counted as far as it is probable once the sentences are seen.
 
-What is computed: Bayesian concept learning (Tenenbaum 1999; Tenenbaum and Griffiths 2001) over conjunctions of questions.
-  1 every question and, by a beam, conjunctions of up to three are scored: the log evidence of two rates of firing, inside
-    and outside, each under a Beta prior, less the price of the questions
-  2 the most probable conditions share the prediction in proportion to their posterior, with "nothing fires" among them
-  3 what the best of them holds is set aside and the rest is searched again, for units with several causes
-Tokens of a sentence are no independent witnesses: the evidence is tempered.
+What is computed: Bayesian concept learning (Tenenbaum and Griffiths 2001) over conjunctions of questions.
+  1 every question, asked or denied, and by a beam every promising conjunction of up to three is scored: the log
+    evidence of two rates of firing, inside and outside, each under a Beta prior, less the price of its questions
+  2 the most probable conditions share one prediction in proportion to their posterior, "nothing fires" being one of
+    them: conditions that agree on these sentences and not on others are all heard
+  3 what the best of them holds is set aside and the rest searched again, for units with several causes
 """
 
 from collections.abc import Sequence
@@ -17,121 +17,96 @@ from scipy.special import betaln
 
 Numbers = NDArray[np.float64]
 Truth = NDArray[np.bool_]
+Names = tuple[int, ...]
 
-TEMPER = 0.5
-INSIDE, OUTSIDE = (0.5, 0.5), (0.1, 2.0)
-BEAM, DEPTH, JOINED = 40, 3, 0.7
-DENIED = 1.0  # price of asking the other way round
-KEPT, STAGES = 12, 3
-REFINE = True
+INSIDE, OUTSIDE = (0.5, 0.5), (0.1, 2.0)  # pseudo-counts of firing and of silence: Jeffreys', and mostly silent
+DENIED, JOINED = 1.0, 0.7  # prices of asking the other way round, and of one more question
+DEPTH, BEAM, KEPT, STAGES = 3, 20, 24, 3
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Numbers of questions that all hold (~n: question n does not), its posterior, and what it adds where it holds."""
+    """Numbers of questions that all hold (~n: question n does not), its posterior, and the rate of firing in it."""
 
-    questions: tuple[int, ...]
+    questions: Names
     share: float
-    level: float
-    outside: float = 0.0
+    rate: float
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Conditions that share one prediction; `best` ends the stage: the next speaks only where it does not hold."""
+    """Conditions that share one prediction, the most probable first; the next stage speaks where that does not hold."""
 
     conditions: tuple[Condition, ...]
-    best: tuple[int, ...]
-    within: "Stage | None" = None
-    rate: float = 0.0
+
+    @property
+    def best(self) -> Names:
+        """The questions of the most probable condition."""
+        return self.conditions[0].questions
 
 
-def learned(held: Truth, prices: Numbers, values: Numbers, weights: Numbers) -> list[Stage]:
-    """Stages for tokens with weights of 1 or 0.
+def learned(held: Truth, prices: Numbers, values: Numbers) -> list[Stage]:
+    """The stages; none when silence is the best guess.
 
-    held: [questions, tokens]; prices: [questions]; values: [tokens], 0 to 1. Empty when silence is the best guess.
+    held: [questions, tokens] where each question holds; prices: [questions]; values: [tokens] activation, 0 to 1.
     """
     found: list[Stage] = []
-    open_ = weights.copy()
+    left = np.ones(len(values), bool)
     for _ in range(STAGES):
-        stage = _stage(held, prices, values, open_)
-        if stage is None:
+        conditions = _shared(_scored(held[:, left], prices, values[left]))
+        if not conditions:
             break
-        region = _all(held, stage.best)
-        within = _stage(held, prices, values, open_ * region, INSIDE)
-        if within is not None and REFINE:
-            stage = Stage(stage.conditions, stage.best, within)
-        found.append(stage)
-        open_ = open_ * ~_all(held, stage.best)
+        found.append(Stage(tuple(conditions)))
+        left &= ~_all(held, found[-1].best)
     return found
 
 
-def predicted(stages: Sequence[Stage], held: Truth) -> Numbers:
-    """What stages add at every token, 0 to 1."""
-    told = np.zeros(held.shape[1])
-    open_ = np.ones(held.shape[1], bool)
-    for stage in stages:
-        for condition in stage.conditions:
-            told += condition.share * condition.level * (_all(held, condition.questions) & open_)
-        region = _all(held, stage.best)
-        if stage.within:
-            main = stage.conditions[0]
-            for c in stage.within.conditions:
-                told += main.share * c.share * np.where(_all(held, c.questions), c.level - main.level, c.outside - main.level) * (region & open_)
-        open_ &= ~region
-    return told
-
-
-def _all(held: Truth, questions: Sequence[int]) -> Truth:
-    return np.logical_and.reduce([held[n] if n >= 0 else ~held[~n] for n in questions])
+def _all(held: Truth, names: Sequence[int]) -> Truth:
+    return np.logical_and.reduce([held[name] if name >= 0 else ~held[~name] for name in names])
 
 
 def _evidence(fired: Numbers, many: Numbers, prior: tuple[float, float]) -> Numbers:
-    a, b = prior
-    return betaln(fired + a, many - fired + b) - betaln(a, b)
+    """Log probability of so much firing among so many tokens, under a Beta prior of the rate."""
+    return betaln(fired + prior[0], many - fired + prior[1]) - betaln(*prior)
 
 
-def _stage(held: Truth, prices: Numbers, values: Numbers, weights: Numbers, outside=OUTSIDE) -> Stage | None:
-    inside = weights > 0
-    columns = held[:, inside].astype(np.float32)
-    fires = values[inside]
-    both = np.concatenate([columns, 1.0 - columns])
-    costs = np.concatenate([prices, prices + DENIED])
-    total, everyone = float(fires.sum()), float(len(fires))
+def _scored(held: Truth, prices: Numbers, values: Numbers) -> dict[Names, tuple[float, float]]:
+    """Log odds against silence and rate of firing of every condition looked at."""
+    total, everyone, half = float(values.sum()), float(len(values)), len(held)
     if total <= 0:
-        return None
-    nothing = TEMPER * float(_evidence(np.array(total), np.array(everyone), outside))
-    scored: dict[tuple[int, ...], tuple[float, float, float]] = {}
-    beam: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for _ in range(DEPTH):
-        fresh: dict[tuple[int, ...], tuple[float, float, float]] = {}
-        where = np.stack([np.prod(both[list(key)], axis=0) for key, _ in beam])
-        manys, fireds = (both @ where.T).astype(float).T, (both @ (where * fires.astype(np.float32)).T).astype(float).T
-        for (asked, cost), many, fired in zip(beam, manys, fireds, strict=True):
-            fired = np.minimum(fired, many)
-            evidence = _evidence(fired, many, INSIDE) + _evidence(
-                np.maximum(total - fired, 0), everyone - many, outside
-            )
-            scores = TEMPER * evidence - costs - cost - nothing
-            scores[fired * everyone <= total * many] = -np.inf
-            for n in np.argpartition(-scores, BEAM)[:BEAM]:
-                key = tuple(sorted((*asked, int(n))))
-                if np.isfinite(scores[n]) and n not in asked and key not in fresh:
-                    fresh[key] = (float(scores[n]), (fired[n] + INSIDE[0] / 2) / (many[n] + INSIDE[0]), (total-fired[n] + outside[0] ) / (everyone-many[n] + sum(outside)))
-        ranked = sorted(fresh.items(), key=lambda item: -item[1][0])
-        scored |= dict(ranked)
-        beam = [(key, float(costs[list(key)].sum()) + JOINED * len(key)) for key, _ in ranked[:BEAM]]
-        if not beam:
-            break
+        return {}
+    both = np.concatenate([held, ~held]).astype(np.float32)
+    costs = np.concatenate([prices, prices + DENIED])
+    possible = np.concatenate([np.ones(half, bool), held.any(1)])  # what never holds is not denied
+    nothing = float(_evidence(np.array(total), np.array(everyone), OUTSIDE))
+    scored: dict[Names, tuple[float, float]] = {}
+    beam: list[Names] = [()]
+    while beam and len(beam[0]) < DEPTH:
+        where = np.stack([both[list(names)].prod(axis=0) for names in beam])
+        manys, fireds = (where @ both.T).astype(float), ((where * values.astype(np.float32)) @ both.T).astype(float)
+        fresh: dict[Names, tuple[float, float]] = {}
+        for names, many, fired in zip(beam, manys, np.clip(fireds, 0.0, np.minimum(manys, total)), strict=True):
+            more = np.flatnonzero(possible & (fired * everyone > total * many))
+            many, fired = many[more], fired[more]
+            evidence = _evidence(fired, many, INSIDE) + _evidence(total - fired, everyone - many, OUTSIDE)
+            price = float(costs[list(names)].sum()) + JOINED * len(names)
+            odds = evidence - costs[more] - price - nothing
+            rates = (fired + INSIDE[0] / 2) / (many + sum(INSIDE) / 2)
+            for place in np.argsort(-odds, kind="stable")[:BEAM].tolist():
+                key = tuple(sorted({*names, int(more[place])}))
+                if len(key) > len(names):
+                    fresh.setdefault(key, (float(odds[place]), float(rates[place])))
+        scored |= fresh
+        beam = sorted(fresh, key=lambda key: -fresh[key][0])[:BEAM]
+    return {tuple(n if n < half else ~(n - half) for n in names): each for names, each in scored.items()}
+
+
+def _shared(scored: dict[Names, tuple[float, float]]) -> list[Condition]:
+    """The most probable conditions with their posteriors; none when silence is more probable than the best."""
     ranked = sorted(scored.items(), key=lambda item: -item[1][0])[:KEPT]
     if not ranked or ranked[0][1][0] <= 0:
-        return None
-    weights_ = np.exp([score - ranked[0][1][0] for _, (score, _, _) in ranked])
-    shares = weights_ / (weights_.sum() + np.exp(-ranked[0][1][0]))
-    half = len(held)
-    named = [tuple(n if n < half else ~(n - half) for n in key) for key, _ in ranked]
-    conditions = [
-        Condition(key, float(share), float(level), float(o))
-        for key, share, (_, (_, level, o)) in zip(named, shares, ranked, strict=True)
-    ]
-    return Stage(tuple(conditions), named[0])
+        return []
+    best = ranked[0][1][0]
+    posterior = np.exp([odds - best for _, (odds, _) in ranked])
+    posterior /= posterior.sum() + np.exp(-best)
+    return [Condition(names, float(p), rate) for (names, (_, rate)), p in zip(ranked, posterior, strict=True)]

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.statistical.atoms import SHRINKAGE, Atom, proposals
+from agents.statistical.atoms import LONGEST_LIST, SHRINKAGE, Atom, proposals
 from agents.statistical.reach import Places
 from agents.statistical.reading import Numbers, Reading
 from memory.records import Predicate
@@ -49,7 +49,7 @@ class Condition:
 
 
 def grow(
-    reading: Reading, residual: Numbers, *, price: float, lists: bool = True, idle: float = IDLE
+    reading: Reading, residual: Numbers, *, price: float, longest: int = LONGEST_LIST, idle: float = IDLE
 ) -> Iterator[Condition]:
     """Conditions worth a clause, the best on fitting and checking pages together first.
 
@@ -58,10 +58,10 @@ def grow(
     """
     beam, kept = [Condition((), np.arange(reading.fitted), 0.0)], list[Condition]()
     for _ in range(DEPTH):
-        grown = [child for parent in beam for child in _children(reading, residual, parent, price)]
+        grown = [child for parent in beam for child in _children(reading, residual, parent, price, longest)]
         ranked = _distinct(grown)
         beam = []
-        for listing in (False, True) if lists else (False,):
+        for listing in (False, True) if longest > 1 else (False,):
             best = [each for each in ranked if each.listing is listing][:BEAM]
             known = max((each.gain for each in kept if each.listing is listing), default=0.0)
             kept += best
@@ -94,12 +94,14 @@ def predicate(reading: Reading, atoms: tuple[Atom, ...]) -> Predicate | None:
     return Predicate("all", parts=parts)
 
 
-def _children(reading: Reading, residual: Numbers, parent: Condition, price: float) -> Iterator[Condition]:
+def _children(
+    reading: Reading, residual: Numbers, parent: Condition, price: float, longest: int
+) -> Iterator[Condition]:
     left = residual[parent.tokens]
     if len(left) < 4:
         return
     spent = price * parent.strings
-    for gain, atom in proposals(reading, parent.tokens, left, price=price)[:BRANCHES]:
+    for gain, atom in proposals(reading, parent.tokens, left, price=price, longest=longest)[:BRANCHES]:
         if gain - spent > max(parent.gain * BETTER, price):
             tokens = parent.tokens[atom.mask(reading, parent.tokens)]
             exact = _removed(residual[tokens]) - spent - price * max(atom.strings, 0.5)

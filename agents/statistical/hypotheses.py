@@ -31,6 +31,7 @@ AUTHOR = "built-in"
 PAIRS = 5  # minimal pairs a claim starts with
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
 SEEDS, CHANGES = 12, 14  # stretches that fire, and changes tried on each
+LONGEST = 6  # of a list that a claim names
 NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
 
@@ -53,7 +54,7 @@ def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothes
     """Up to `wanted` claims not made before, the strongest first; none without text."""
     known = {hypothesis.id for hypothesis in evidence.hypotheses}
     made: list[Hypothesis] = []
-    for claim in _candidates(evidence):
+    for claim in _candidates(evidence) if _fires(evidence) else []:
         if claim.id not in known and len(made) < wanted:
             known.add(claim.id)
             pairs = [pair for pair, _ in zip(_pairs(claim, evidence, rng), range(PAIRS), strict=False)]
@@ -92,6 +93,11 @@ def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]]) -> Hypothesis:
     return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=AUTHOR)
 
 
+def _fires(evidence: Evidence) -> bool:
+    """Whether anything measured so far fires."""
+    return any(record.peak is not None and record.peak >= evidence.distribution.firing for record in evidence.top)
+
+
 def _candidates(evidence: Evidence) -> list[Claim]:
     """The conditions of the strongest terms and their rivals."""
     if not evidence.pages:
@@ -106,7 +112,7 @@ def _rivals(reading: Reading) -> tuple[Claim, ...]:
     found: list[Claim] = []
     for _ in range(TERMS):
         price = max(CHANCE * float(residual[reading.fitting].var()), smallest / 4)
-        grown = list(grow(reading, residual, price=price))
+        grown = list(grow(reading, residual, price=price, longest=LONGEST))
         if not grown or grown[0].gain <= smallest:
             break
         near = [each for each in grown if each.gain > NEARLY * grown[0].gain][: RIVALS + 1]

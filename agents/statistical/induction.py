@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.statistical.atoms import Atom
+from agents.statistical.atoms import LONGEST_LIST, Atom
 from agents.statistical.growth import IDLE, grow, held, predicate
 from agents.statistical.reading import Column, Numbers, Reading
 from memory.records import Clause, Rule
@@ -57,11 +57,12 @@ class Term:
 
 
 def grown_terms(
-    reading: Reading, *, clauses: int = MOST_TERMS, lists: bool = True, idle: float = IDLE
+    reading: Reading, *, clauses: int = MOST_TERMS, longest: int = LONGEST_LIST, idle: float = IDLE
 ) -> tuple[float, list[Term]]:
     """The base and the terms, grown one after the other on what is left and refitted together each time.
 
-    idle: a question is dropped from a condition when so much of what it removes is removed without it.
+    longest: the longest list of a question. idle: a question is dropped from a condition when so much of what it
+    removes is removed without it.
     """
     base = float(np.median(reading.measured[reading.fitting]))
     terms: list[Term] = []
@@ -69,7 +70,7 @@ def grown_terms(
     smallest = SMALLEST_GAIN * float(np.square(reading.measured - reading.measured.mean()).sum())
     while len(terms) < clauses:
         price = max(CHANCE * float(residual[reading.fitting].var()), smallest / 4)
-        grown = grow(reading, residual, price=price, lists=lists, idle=idle)
+        grown = grow(reading, residual, price=price, longest=longest, idle=idle)
         found = next((condition for condition in grown if condition.gain > smallest), None)
         if found is None:
             break

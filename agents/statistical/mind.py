@@ -80,13 +80,13 @@ def _wishes(view: View) -> list[tuple[str, bool, str]]:
     rounds = visits.get("experiment", 0)
     return [
         ("experiment", view.waiting_prompts > 0, f"{view.waiting_prompts} prompts wait to be measured"),
-        ("hypothesis", view.open_hypotheses == 0, "no claim is open"),
         (
             "prune_augment",
             visits.get("prune_augment", 0) == 0 and rounds >= 1,
             "the strongest texts can be cut to triggers",
         ),
         ("sae_optimizer", visits.get("sae_optimizer", 0) == 0 and rounds >= 2, "a search may beat the corpus maximum"),
+        ("hypothesis", view.open_hypotheses == 0, "no claim is open"),
         ("explainer", view.open_hypotheses == 0, "every claim has met its fate and no new one is left"),
         ("prompt_generator", True, f"{view.open_hypotheses} claims are open and want tests"),
     ]

@@ -5,14 +5,14 @@ order: dead, dense, positional, unexplained, single token, token set, n-gram, co
 the unit, then what holds it down, by how much of the activation each clause accounts for.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from agents.mind import Evidence
 from agents.statistical import phrases
-from agents.statistical.atoms import family as _family
+from agents.statistical.atoms import family
 from agents.statistical.conditions import told
 from agents.statistical.induction import full_rule
 from agents.statistical.reading import Reading
@@ -108,15 +108,19 @@ def clause_told(clause: Clause) -> str:
 
 def _causes(rule: Rule, reading: Reading, sign: int) -> str:
     """What moves the unit in one direction, by the squared activation that each clause accounts for."""
-    ranked = []
-    for clause in rule.clauses:
-        condition = _condition(clause, sign)
-        if condition is not None:
-            amount = np.maximum(0.0, sign * reading.predicted(Rule(0.0, (clause,))))
-            ranked.append((float(np.square(amount).sum()), told(condition) or "everywhere"))
-    ranked.sort(key=lambda item: -item[0])
-    worth = [phrase for removed, phrase in ranked if removed > TELLING * ranked[0][0]]
+    ranked = sorted(_accounted(rule, reading), key=lambda item: -item[0])
+    worth = [phrase for removed, way, phrase in ranked if way == sign and removed > TELLING * ranked[0][0]]
     return phrases.joined(list(dict.fromkeys(worth))[:PHRASES], "and")
+
+
+def _accounted(rule: Rule, reading: Reading) -> Iterator[tuple[float, int, str]]:
+    """(squared activation accounted for, sign, phrase) of every clause, for each sign it has."""
+    for clause in rule.clauses:
+        for sign in (1, -1):
+            condition = _condition(clause, sign)
+            if condition is not None:
+                amount = np.maximum(0.0, sign * reading.predicted(Rule(0.0, (clause,))))
+                yield float(np.square(amount).sum()), sign, told(condition) or "everywhere"
 
 
 def _condition(clause: Clause, sign: int) -> Predicate | None:
@@ -127,7 +131,7 @@ def _condition(clause: Clause, sign: int) -> Predicate | None:
     )
     if not chosen:
         return None
-    parts = [] if clause.feature == ALWAYS else [Predicate(_family(clause.feature), tuple(chosen))]
+    parts = [] if clause.feature == ALWAYS else [Predicate(family(clause.feature), tuple(chosen))]
     parts += [] if clause.when is None else [clause.when]
     return parts[0] if len(parts) == 1 else Predicate("all", parts=tuple(parts))
 

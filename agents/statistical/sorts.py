@@ -1,4 +1,4 @@
-"""Sorts of questions: about the token or its word, about the few tokens before, about context further back, about place.
+"""Sorts of questions: about the token or its word, the few tokens before, context further back, or the place.
 
 A clause belongs to the sorts of all its questions; verdicts compare what each sort explains.
 """

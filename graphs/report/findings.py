@@ -189,7 +189,7 @@ class Findings:
         ids |= {record.id for record in (*self.front, *self.edits)}
         ids |= {id for change in self.changes for id in change.records}
         ids |= set(self.explanation.evidence) if self.explanation else set()
-        certificates = getattr(self.explanation, "certificates", ())
+        certificates = self.explanation.certificates if self.explanation else ()
         ids |= {id for each in certificates for pair in each.pairs for id in pair}
         return frozenset(ids | ({self.best.id} if self.best else set()))
 

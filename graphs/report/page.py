@@ -22,7 +22,6 @@ from tools.rules import shown
 
 EVIDENCE_ROWS = 400
 CHANGES = 10  # shown of each kind
-PAIRS = 4  # of a clause
 HERE = Path(__file__).parent
 KINDS = {
     "kills": "Kills it: the activation is gone after this one change.",
@@ -96,7 +95,6 @@ def _context(findings: Findings) -> dict[str, Any]:
         "cautions": wording.cautions(findings),
         "kinds": [(words, wording.telling_changes(findings.changes, kind)) for kind, words in KINDS.items()],
         "most_changes": CHANGES,
-        "most_pairs": PAIRS,
         "nothing_shortened": wording.nothing_shortened(findings).capitalize(),
         "nothing_optimised": wording.nothing_optimised(findings).capitalize(),
         "sentence": wording.score_sentence,

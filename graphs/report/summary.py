@@ -101,10 +101,14 @@ def _rule(findings: Findings) -> "Iterator[RenderableType]":
 
 
 def _proof(proof: Proof) -> "Iterator[RenderableType]":
-    """The certificate's figures, and its first pair: both texts end alike but for what makes the difference."""
-    yield _indented(proof.words, style="green", by=4)
+    """The certificate's figures, and the ends of its first pair with the activation there."""
+    from rich.text import Text
+
+    yield _indented(proof.words, style={None: "dim", True: "green", False: "red"}[proof.bears], by=4)
     for record in [record for pair in proof.pairs[:1] for record in pair]:
-        yield _record(record, lead="    ")
+        words = visible("".join(record.tokens))
+        end = words if len(words) <= SNIPPET else f"…{words[1 - SNIPPET :]}"
+        yield Text(f"    {number(record.values[-1]):>7}  {end}", "dim", no_wrap=True, overflow="ellipsis")
 
 
 def _scores(title: str, scores: Sequence[Score]) -> "Iterator[RenderableType]":
@@ -224,10 +228,10 @@ def _statistics(findings: Findings) -> "Iterator[RenderableType]":
     yield _indented(f"time: {times or 'not taken'}; {len(findings.calls):,} LLM calls", style="dim", by=4)
 
 
-def _record(record: Record, rank: int | None = None, *, lead: str = "  ") -> "Text":
+def _record(record: Record, rank: int | None = None) -> "Text":
     from rich.text import Text
 
-    lead = f"{rank:>4} " if rank is not None else lead
+    lead = f"{rank:>4} " if rank is not None else "  "
     text = Text(f"{lead}{number(record.peak):>7}  ", no_wrap=True, overflow="ellipsis")
     if record.position is None:
         return text.append(f"{record.status.value}: ", "red").append(_cut(visible(record.prompt.text), SNIPPET))

@@ -31,10 +31,14 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class Proof:
-    """A clause's certificate: minimal pairs (the text that fires, the silent one), of those records that are known."""
+    """A clause's certificate: minimal pairs, the higher side first, of those records that are known.
+
+    What counts of a text is the activation at its end: that is where the clause holds in one and not in the other.
+    """
 
     words: str
-    pairs: tuple[tuple[Record, Record], ...]
+    pairs: tuple[tuple[Record, Record], ...] = ()
+    bears: bool | None = None  # whether more than half of the pairs moved the clause's way; None without a pair
 
 
 def rule_lines(rule: Rule) -> list[RuleLine]:
@@ -65,12 +69,14 @@ def proven_lines(findings: Findings) -> list[RuleLine]:
         return []
     records = {record.id: record for record in (*findings.evidence, *findings.top, *findings.bottom)}
     lines = rule_lines(findings.explanation.rule)
-    for each in getattr(findings.explanation, "certificates", ()):
+    for each in findings.explanation.certificates:
         if 0 <= each.clause < len(lines):
             pairs = [(records[one], records[other]) for one, other in each.pairs if {one, other} <= records.keys()]
             words = f"held in {each.held} of {each.of} minimal pairs, {each.change:+.2f} on average"
-            lines[each.clause] = replace(lines[each.clause], proof=Proof(words, tuple(pairs)))
-    return lines
+            proof = Proof(words, tuple(pairs), 2 * each.held > each.of)
+            lines[each.clause] = replace(lines[each.clause], proof=proof)
+    untested = Proof("no minimal pair tests this") if findings.explanation.certificates else None
+    return [line if line.proof else replace(line, proof=untested) for line in lines]
 
 
 def largest_level(rule: Rule) -> float:
@@ -154,7 +160,7 @@ def _about_the_claim(findings: Findings) -> Iterator[str]:
             f"({visible(score.floor_name) or 'baseline'}, {number(score.floor)})."
         )
     if findings.compact is not None and beats_floor(findings.compact) is False:
-        yield "The compact rule, which is the one shown, predicts no better than its floor; the full one is in the JSON."
+        yield "The compact rule, the one shown, predicts no better than its floor; the full one is in the JSON."
     missing = sum(score.value is None for score in findings.scores)
     if missing:
         yield f"{missing} of {len(findings.scores)} scores could not be had; the reasons stand beside them."

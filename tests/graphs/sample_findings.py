@@ -17,6 +17,7 @@ from agents.mind import Distribution
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
 from graphs.report.page import write
 from memory.records import (
+    Certificate,
     Clause,
     Explanation,
     Fate,
@@ -132,7 +133,11 @@ def sample() -> Findings:
         (record(300 + place, text, Origin.SEED) for place, text in enumerate(SILENT)), key=lambda r: r.peak or 0
     )
     failed = replace(record(333, "\x00" * 3, Origin.RANDOM), values=(), peak=None, position=None, status=Status.FAILED)
-    evidence = (*corpus_top, *swaps, *tested, best, *silent, failed)
+    pairs = [
+        record(401 + place, text, Origin.PAIR, predicted=place % 2 == 0, source=f"pair h1 {place // 2}")
+        for place, text in enumerate(["def area(self", "def area[self", "def name(self", "def name, self"])
+    ]
+    evidence = (*corpus_top, *swaps, *tested, *pairs, best, *silent, failed)
     return Findings(
         run=Run("20250611-142233-L2N117", TARGET, 7, {"max_prompts": 600, "max_seconds": 300, "k": 10}, "finished"),
         mind="built-in",
@@ -340,7 +345,15 @@ def _explanation() -> Explanation:
     )
     text = "Fires on self as the first parameter of a method, right after “def name(”; half as strongly on cls there."
     return Explanation(
-        Verdict.N_GRAM, text, rule, (11, 12, 14, 60, 61, 120, 204), full=replace(rule, clauses=rule.clauses * 7)
+        Verdict.N_GRAM,
+        text,
+        rule,
+        (11, 12, 14, 60, 61, 120, 204),
+        full=replace(rule, clauses=rule.clauses * 7),
+        certificates=(
+            Certificate(0, ((401, 402), (403, 404), (401, 999_999)), 5.2, 5, 6),
+            Certificate(9, ((401, 402),), 1.0, 1, 1),
+        ),
     )
 
 

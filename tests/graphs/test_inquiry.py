@@ -229,6 +229,22 @@ class Silly(Statistical):
         return [Prompt(text, Origin.HYPOTHESIS) for text in self.texts]
 
 
+class Restless(Statistical):
+    """A mind with one claim that is never decided, and a new text whenever it is asked for one."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def hypothesise(self, evidence: Evidence, wanted: int, seed: int) -> list[Hypothesis]:
+        del evidence, wanted, seed
+        return [Hypothesis("h-1", "Always the same.", fate=Fate.PROPOSED)]
+
+    def propose(self, evidence: Evidence, wanted: int, rejected: Sequence[Candidate], seed: int) -> list[Prompt]:
+        del evidence, rejected, seed
+        self.told += wanted
+        return [Prompt(f"the cat saw number {n}", Origin.HYPOTHESIS) for n in range(self.told - wanted, self.told)]
+
+
 def searched(means: Means, mind: Any) -> tuple[Findings, Counts, list[Any]]:
     """The findings, counts and steps of a run that another mind decides."""
     with Session(means) as session:
@@ -280,9 +296,9 @@ def test_a_run_without_progress_explores_at_random_and_says_so(
 ) -> None:
     means = small_means(
         gpt2_folder, corpus_folder, home, stagnation=1, min_improvement=1e9, max_iterations=6,
-        max_forward_passes=1500,
+        max_forward_passes=1500, near_mid=None,
     )  # fmt: skip
-    _, counts, steps = searched(means, Statistical())
+    _, counts, steps = searched(means, Restless())
     stuck = [step for step in steps if "exploring at random" in step.update.get("why", "")]
     assert {step.node for step in stuck} == {"prompt_generator"}
     assert all(step.update["since_progress"] == 0 for step in stuck)
@@ -297,7 +313,7 @@ def test_how_near_is_too_near_can_be_set(gpt2_folder: Path, corpus_folder: Path,
             gpt2_folder, corpus_folder, home, stagnation=1, min_improvement=1e9, max_iterations=4, near_mid=near,
             max_forward_passes=1500,
         )  # fmt: skip
-        _, counts, _ = searched(means, Statistical())
+        _, counts, _ = searched(means, Restless())
         assert counts["generated_by"]["random"] > 0
         rejected[near] = counts["rejected_by"].get("near-mediocre", 0)
     assert rejected[0.3] > rejected[None] == 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs.inquiry import WORKERS, build
-from graphs.legality import OPEN_CLAIMS, PRUNE_VISITS, SEARCH_VISITS, budget_left, legal, most_steps
+from graphs.legality import EXPLORING, OPEN_CLAIMS, PRUNE_VISITS, SEARCH_VISITS, budget_left, legal, most_steps
 from graphs.state import Inquiry, Means
 
 MEANS = Means(0, 0, max_iterations=4, prompts_a_round=6, max_forward_passes=1000, minutes=1.0)
@@ -58,6 +58,13 @@ def test_a_node_with_nothing_to_do_is_not_legal(state: Inquiry, open_claims: int
     assert ("prompt_generator" in allowed) <= (not state.get("dry", False))
     assert ("prune_augment" in allowed) <= (visits.get("prune_augment", 0) < PRUNE_VISITS)
     assert ("sae_optimizer" in allowed) <= (visits.get("sae_optimizer", 0) < SEARCH_VISITS)
+
+
+def test_where_nothing_can_be_claimed_a_few_rounds_explore() -> None:
+    barren: Inquiry = {"run_id": "r", "barren": True, "visits": {"hypothesis": 1}}
+    assert "prompt_generator" in legal(barren, MEANS, open_claims=0)
+    explored: Inquiry = {**barren, "visits": {"hypothesis": 1, "experiment": EXPLORING}}
+    assert "prompt_generator" not in legal(explored, MEANS, open_claims=0)
 
 
 @settings(max_examples=200)

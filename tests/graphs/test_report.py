@@ -150,7 +150,7 @@ def test_a_cut_evidence_table_keeps_what_claims_cite_and_says_so() -> None:
     known = {row.id for row in found.evidence}
     assert len(shown) == 400
     assert found.cited & known <= shown
-    assert "400 of 743 records" in text_of(render(found))
+    assert "400 of 747 records" in text_of(render(found))
 
 
 def test_a_record_that_is_not_on_the_page_is_named_but_not_linked() -> None:
@@ -326,3 +326,119 @@ def _luminance(colour: str) -> float:
         parts = [int(part) for part in colour.split()]
     linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def between(page: str, start: str, end: str) -> str:
+    return page.partition(start)[2].partition(end)[0]
+
+
+def test_scores_on_seen_text_stand_in_a_table_of_their_own() -> None:
+    page = render(sample())
+    unseen, other = (
+        between(page, "no author of the explanation saw", "On other text"),
+        between(page, "On other text", "</section>"),
+    )
+    assert "held-out files" in unseen
+    assert "held-out" not in other
+    for split in ("fresh prompts", "evidence text"):
+        assert split in other
+        assert split not in unseen
+    assert all(score.split.startswith("held-out") for score in sample().held_out)
+    assert sample().headline in sample().held_out
+
+
+def test_a_score_that_could_only_be_had_in_part_says_so_beside_its_value() -> None:
+    page = render(sample())
+    assert "20 of 24 answered" in text_of(page)
+    assert "n=20; 20 of 24 answered." in wording.score_sentence(sample().scores[4])
+
+
+def test_a_figure_without_an_upper_end_is_not_drawn_from_zero_to_one() -> None:
+    ablation = sample().scores[-1]
+    assert "nats" in ablation.metric
+    row = between(render(sample()), ablation.metric, "</tr>")
+    assert "0.041" in row
+    assert "<svg" not in row
+    assert "ceiling" not in wording.score_sentence(ablation)
+
+
+def test_the_output_side_is_a_sentence_under_the_claim_and_a_section() -> None:
+    page = render(sample())
+    told = sample().effects["told"]
+    assert told in text_of(page.partition("</header>")[0] + "</header></body></html>")
+    section = text_of(
+        f'<section>{between(page, """<section id="output" aria-labelledby="h-output">""", "</section>")}</section>'
+    )
+    for words in (
+        "‘,’ +6.10",
+        "‘·import’ −5.00",
+        "usually 4.40",
+        "set to zero",
+        "0.041 nats",
+        "0.002",
+        "96 a side",
+        "‘,’ +2.10",
+    ):
+        assert words in section
+    assert "The output side was not looked at" in text_of(render(dead()))
+
+
+def test_what_could_not_be_had_of_the_output_side_says_why() -> None:
+    nothing = {
+        "told": "Not tested.",
+        "towards": [],
+        "lens_reason": "it writes nothing",
+        "ablations": [],
+        "reason": "it never fires",
+    }
+    words = text_of(render(replace(sample(), effects=nothing | {"raised": []})))
+    assert "No logit lens: it writes nothing." in words
+    assert "Nothing was taken away: it never fires." in words
+
+
+def test_a_clause_is_shown_with_its_condition() -> None:
+    words = [line.words for line in wording.rule_lines(sample().explanation.rule)]  # type: ignore[union-attr]
+    assert words[4] == "where not (the line begins with ‘def’ or ‘async’)"
+    assert words[5] == "where the line begins with ‘class’, the token is"
+    page = text_of(render(sample()))
+    assert "where not (the line begins with ‘def’ or ‘async’)−0.40" in page
+
+
+def test_a_clause_shows_its_minimal_pairs_with_the_difference_marked() -> None:
+    page = render(sample())
+    assert "held in 5 of 6 minimal pairs, +5.20 on average" in text_of(page)
+    assert "<ins>(</ins>self" in page
+    assert "<del>[</del>self" in page
+    assert {401, 402, 403, 404} <= sample().cited
+    assert "no minimal pair tests this" in text_of(page)
+    bare = replace(sample().explanation, certificates=())  # type: ignore[type-var]
+    assert "no minimal pair" not in text_of(render(replace(sample(), explanation=bare)))
+    assert heat.sides("the cat", "the dog") == (
+        'the<i class="sp"> </i><ins>cat</ins>',
+        'the<i class="sp"> </i><del>dog</del>',
+    )
+    assert heat.sides("a b", "a ")[1].endswith("<del>∅</del>")
+
+
+def test_an_examination_is_shown_with_its_marks_and_its_reasons() -> None:
+    words = text_of(render(hostile()))
+    assert "The judge" in words
+    assert "passed" in words
+    assert "refused" in words
+    assert "The judge" not in text_of(render(sample()))
+
+
+def test_a_compact_rule_at_its_floor_is_said_to_be() -> None:
+    full = Score("simulation, full rule", "held-out text", 0.8, 100, 0.7, 0.9, 0.5, "token table", 1.0)
+    compact = replace(full, metric="simulation, compact rule", value=0.5, low=0.4, high=0.6)
+    found = replace(sample(), scores=(full, compact))
+    assert found.compact == compact
+    assert any("predicts no better than its floor" in line for line in wording.cautions(found))
+    assert "the one shown" in text_of(render(found))
+
+
+def test_what_was_never_tried_is_not_said_to_have_failed() -> None:
+    early = replace(sample(), triggers=(), fluent=(), steps=())
+    words = text_of(render(early))
+    assert "No text was shortened: the run ended before" in words
+    assert "The optimiser was not asked" in words

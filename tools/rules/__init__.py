@@ -15,6 +15,6 @@ from tools.rules.told import clause_line, lines, said
 
 __all__ = [
     "ALWAYS", "DESCRIPTIONS", "FEATURES", "JOIN", "START", "RuleError", "Text", "check", "clause_line", "conjuncts",
-    "holds", "lines", "predict", "predict_text", "said", "shape", "shown", "size", "strings", "table", "text_of", "token_class",
-    "values", "visible", "where",
+    "holds", "lines", "predict", "predict_text", "said", "shape", "shown", "size", "strings", "table", "text_of",
+    "token_class", "values", "visible", "where",
 ]  # fmt: skip

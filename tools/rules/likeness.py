@@ -1,8 +1,9 @@
 """Likeness of meaning: the word being written, or the recent text, beside examples, by the cosine of their embeddings.
 
-The encoder is memory/recall's (a sentence encoder that is on the machine); embeddings are kept by their text. Two kinds
-of question: a cosine to the nearest example of at least so many hundredths ("word-like"), and a cosine that exceeds the
-one to the nearest counter-example by so many ("word-nearer": the examples, AGAINST, then the counter-examples).
+The encoder is memory/recall's (a sentence encoder that is on the machine); embeddings are kept by their text. A
+nearness is the cosine to the nearest example, or for a question that ends in "-two" the mean of the two nearest: one
+may be near by chance. Two kinds of question: a nearness of at least so many hundredths ("word-like"), and one that
+exceeds the nearness to counter-examples by so many ("word-nearer": examples, AGAINST, then counter-examples).
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,20 @@ from numpy.typing import NDArray
 from memory.recall import Encoder, MiniLM
 from tools.rules.text import Text
 
-AGAINST = "rather than"  # between examples and counter-examples
+AGAINST = "rather than "  # between examples and counter-examples; what is compared never ends in a space
 NAMES = {
     "word-like": "the word so far means something like",
     "phrase-like": "the last three words mean something like",
     "text-like": "the last words mean something like",
+    "word-like-two": "the word so far means something like two of",
+    "phrase-like-two": "the last three words mean something like two of",
+    "text-like-two": "the last words mean something like two of",
     "word-nearer": "the word so far is nearer in meaning to",
     "phrase-nearer": "the last three words are nearer in meaning to",
     "text-nearer": "the last words are nearer in meaning to",
+    "word-nearer-two": "the word so far is nearer in meaning to two of",
+    "phrase-nearer-two": "the last three words are nearer in meaning to two of",
+    "text-nearer-two": "the last words are nearer in meaning to two of",
 }
 USUAL = 50  # percent of cosine, when a predicate does not say
 RECENT = {"phrase": 3, "text": 12}  # words and marks of recent text
@@ -31,22 +38,29 @@ _known: dict[str, NDArray[np.float32]] = {}
 
 
 def alike(of: str, text: Text, examples: Sequence[str], *, percent: int) -> NDArray[np.bool_]:
-    """Per token, whether the cosine to the nearest example is at least `percent` hundredths, bool [tokens].
+    """Per token, whether the nearness to the examples is at least `percent` hundredths, bool [tokens].
 
-    For a "nearer" question the cosine to the nearest counter-example is taken off first.
+    For a "nearer" question the nearness to the counter-examples is taken off first.
     """
-    recent = embedded(recent_texts(of, text))
-    if not of.endswith("-nearer"):
-        return _nearest(recent, examples) >= percent / 100
+    recent, two = embedded(recent_texts(of, text)), of.endswith("-two")
+    if "-nearer" not in of:
+        return _near(recent, examples, two=two) >= percent / 100
     place = list(examples).index(AGAINST) if AGAINST in examples else len(examples)
-    difference = _nearest(recent, examples[:place]) - _nearest(recent, examples[place + 1 :])
+    difference = _near(recent, examples[:place], two=two) - _near(recent, examples[place + 1 :], two=two)
     return difference >= percent / 100
 
 
-def _nearest(recent: NDArray[np.float32], examples: Sequence[str]) -> NDArray[np.float32]:
+def _near(recent: NDArray[np.float32], examples: Sequence[str], *, two: bool) -> NDArray[np.float32]:
     if not len(examples) or not len(recent):
         return np.zeros(len(recent), np.float32)
-    return (recent @ embedded(examples).T).max(axis=1)
+    return nearness(recent @ embedded(examples).T, two=two)
+
+
+def nearness(cosines: NDArray[np.float32], *, two: bool) -> NDArray[np.float32]:
+    """Of every row [rows, examples] the greatest cosine, or the mean of the two greatest where there are two."""
+    if not two or cosines.shape[1] == 1:
+        return cosines.max(axis=1)
+    return np.partition(cosines, -2, axis=1)[:, -2:].mean(axis=1)
 
 
 def recent_texts(of: str, text: Text) -> list[str]:

