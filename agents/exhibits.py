@@ -32,7 +32,7 @@ _CAPTIONS = {
 }
 
 MOST = {"highest": 14, "lowest": 6, "ordinary": 4, "shortest": 8, "swaps": 14, "hypotheses": 8, "rejected": 8}
-CHARACTERS = 16_000  # of the whole; about 5,000 tokens, which leaves room for the task, the answer and a repair
+CHARACTERS = 14_000  # of the whole; about 4,500 tokens, which leaves room for the task, the answer and a repair
 TEXT_CHARACTERS = 200
 BEFORE_PEAK, AFTER_PEAK = 240, 60  # characters
 

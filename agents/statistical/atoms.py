@@ -9,6 +9,7 @@ list wins where both say the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ SETS = frozenset({"token", "word", "any-case", "previous", "previous-word", "cla
 
 PLAIN = {
     "token": 1.0, "word": 1.0, "class": 0.999, "previous": 0.998, "pair": 0.998, "any-case": 0.997,
-    "previous-word": 0.997, "inside": 0.997, "line-opening": 0.997, "ends": 0.996, "word-starts": 0.996, "shape": 0.996, "tokens": 0.996,
+    "previous-word": 0.997, "inside": 0.997, "line-opening": 0.997, "ends": 0.996, "word-starts": 0.996, "shape": 0.996,
+    "tokens": 0.996,
     "previous-class": 0.995, "class-pair": 0.994, "second-previous": 0.994, "line-word": 0.994, "line-text": 0.994,
     "near-word": 0.993, "earlier-word": 0.992, "run-of-digits": 0.994, "run-of-capitals": 0.994,
 }  # fmt: skip
@@ -137,6 +139,11 @@ def proposals(
     return sorted(found, key=lambda item: -item[0] * item[1].plainness)
 
 
+def _totals(codes: NDArray[Any], weights: Numbers, size: int = 0) -> Numbers:
+    """The sum of weights by code."""
+    return np.bincount(codes, weights=weights, minlength=size).astype(np.float64)
+
+
 def _gain(sums: Numbers, counts: Numbers) -> Numbers:
     return np.square(sums) / (counts + SHRINKAGE)
 
@@ -146,8 +153,8 @@ def _nominal(reading: Reading, sample: Sample, price: float, longest: int) -> It
     weighed = sample.left * sample.weights
     for column in reading.columns:
         codes = column.codes[sample.tokens]
-        sums = np.bincount(codes, weights=weighed, minlength=len(column.listed) + 1)[:-1]
-        counts = np.bincount(codes, weights=sample.weights, minlength=len(column.listed) + 1)[:-1]
+        sums = _totals(codes, weighed, len(column.listed) + 1)[:-1]
+        counts = _totals(codes, sample.weights, len(column.listed) + 1)[:-1]
         if not len(sums):
             continue
         gains = _gain(sums, counts) - price
@@ -177,8 +184,7 @@ def _ordinal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[f
     everyone, weighed = sample.everyone, sample.left * sample.weights
     for name, counted in reading.counts.items():
         here = counted[sample.tokens]
-        sums = np.bincount(here, weights=weighed)
-        counts = np.bincount(here, weights=sample.weights)
+        sums, counts = _totals(here, weighed), _totals(here, sample.weights)
         upto, many = np.cumsum(sums), np.cumsum(counts)
         for at_most in (True, False):
             held, number = (upto, many) if at_most else (upto[-1] - upto, everyone - many)
@@ -186,8 +192,8 @@ def _ordinal(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[f
             gains[(number < 0.5) | (number > everyone - 0.5)] = -np.inf
             best = int(gains.argmax())
             if np.isfinite(gains[best]):
-                bounds = {"high": best} if at_most else {"low": best + 1}
-                yield float(gains[best]), Atom("count", name, **bounds)
+                low, high = (None, best) if at_most else (best + 1, None)
+                yield float(gains[best]), Atom("count", name, low=low, high=high)
         gains = _gain(sums, counts) - price
         best = int(gains.argmax())
         if 0 < counts[best] < everyone:
@@ -204,8 +210,7 @@ def _before(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[fl
             if not len(codes):
                 continue
             known, place = np.unique(codes, return_inverse=True)
-            sums = np.bincount(place, weights=weighed[owner])
-            counts = np.bincount(place, weights=weights[owner])
+            sums, counts = _totals(place, weighed[owner]), _totals(place, weights[owner])
             often = np.bincount(place) >= 3
             for negated, held, number in ((False, sums, counts), (True, total - sums, everyone - counts)):
                 gains = np.where(often & (number > 0.5), _gain(held, np.maximum(number, 0.0)), 0.0) - price

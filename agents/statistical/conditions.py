@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from agents.statistical import phrases
 from agents.statistical.phrases import joined, quoted
 from memory.records import Predicate
-from tools.rules import conjuncts, said
+from tools.rules import conjuncts, likeness, said
 from tools.rules.counts import COUNTED, COUNTS
 
 MOST = 6  # values a phrase names
@@ -78,8 +78,8 @@ def subject(predicate: Predicate) -> str:
         return f"words with {_list(values)} in them"
     if of in ("chunk-shape", "runs-2", "runs-3", "runs-4"):
         return f"text shaped like {_list(values)}"
-    if of == "word-like":
-        return f"words close in meaning to {_list(values)}"
+    if of.startswith("word-") and of in likeness.NAMES:
+        return f"words {_meaning(of, values)}"
     if of == "matches":
         return f"what completes a match of {values[0]}"
     if of == "digits-of-number":
@@ -108,11 +108,18 @@ def place(predicate: Predicate) -> str:
         return joined([INSIDE.get(v) or CLOSED.get(v) or "outside brackets" for v in values], "or")
     if of.startswith("word-back-"):
         return f"{of.rpartition('-')[2]} words after {_list(values)}"
-    if of == "text-like":
-        return f"in text close in meaning to {_list(values)}"
+    if of in likeness.NAMES:
+        return f"in text {_meaning(of, values)}"
     if of in COUNTS:
         return _counted(predicate)
     return phrases.place(of, dict.fromkeys(values, 1.0), quoted) or f"where {said(predicate)}"
+
+
+def _meaning(of: str, values: Sequence[str]) -> str:
+    place = values.index(likeness.AGAINST) if likeness.AGAINST in values else len(values)
+    if "nearer" in of:
+        return f"nearer in meaning to {_list(values[:place])} than to {_list(values[place + 1 :])}"
+    return f"close in meaning to {_list(values)}"
 
 
 def _counted(predicate: Predicate) -> str:

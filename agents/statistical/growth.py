@@ -127,7 +127,7 @@ def _distinct(conditions: list[Condition]) -> list[Condition]:
 
 
 def _judged(reading: Reading, residual: Numbers, condition: Condition) -> float:
-    """What the condition removes on all pages with the level of the fitting ones; at most 0 if no checking page agrees."""
+    """What the fitting pages' level removes on all pages; at most 0 if no checking page agrees."""
     level = float(residual[condition.tokens].sum() / (len(condition.tokens) + SHRINKAGE))
     everywhere = held(reading, condition.atoms)
     checked = residual[reading.checking][everywhere[reading.checking]]

@@ -24,8 +24,8 @@ HIGHEST = 400  # counts are cut off here
 
 TABLES = (
     "token", "word", "pair", "previous", "previous-word", "second-previous", "line-opening", "inside",
-    "class-pair", "class", "previous-class", "column", "indentation", "position", "runs-3", "ends-3", "ends-4", "ends-5",
-    "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
+    "class-pair", "class", "previous-class", "column", "indentation", "position", "runs-3", "ends-3", "ends-4",
+    "ends-5", "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
 )  # fmt: skip
 FAMILIES = tuple(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS)
 

@@ -18,7 +18,7 @@ class Sort(StrEnum):
     POSITION = "position"
 
 
-TOKEN = {"token", "word", "class", "any-case", "shape", "word-has", "word-like", "digits-of-number", "word-starts"}
+TOKEN = {"token", "word", "class", "any-case", "shape", "word-has", "digits-of-number", "word-starts"}
 N_GRAM = {"previous", "second-previous", "pair", "previous-word", "previous-class", "class-pair", "matches",
           "word-back-2", "word-back-3", "runs-2", "runs-3", "runs-4", "chunk-shape", "back"}  # fmt: skip
 POSITION = {"position", "tokens", "characters", "lines"}
@@ -43,8 +43,10 @@ def sort_of(predicate: Predicate) -> Sort:
             if any(" " in value.strip() or "\n" in value.strip() for value in predicate.values)
             else Sort.TOKEN
         )
-    if of in TOKEN or of.startswith(("word-starts", "run-of-")):
+    if of in TOKEN or of.startswith(("word-starts", "word-like", "word-nearer", "run-of-")):
         return Sort.TOKEN
+    if of.startswith(("phrase-", "last-of-")):
+        return Sort.N_GRAM if of.startswith("phrase-") else Sort.CONTEXT
     if of in POSITION:
         return Sort.POSITION
     near = of == "near-word" and (predicate.high or 0) <= NEAR

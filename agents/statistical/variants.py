@@ -8,7 +8,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.statistical.reading import Numbers
+import numpy as np
+from numpy.typing import NDArray
+
 from tools.pages import Page
 from tools.rules import token_class
 
@@ -33,7 +35,9 @@ class Stretch:
         return "".join(self.tokens)
 
 
-def stretches(pages: Sequence[Page], chosen: Sequence[Numbers], rng: random.Random, number: int) -> list[Stretch]:
+def stretches(
+    pages: Sequence[Page], chosen: Sequence[NDArray[np.bool_]], rng: random.Random, number: int
+) -> list[Stretch]:
     """Stretches that end where `chosen` (one bool array a page) is true, drawn evenly; of the page's beginning on."""
     places = [(page, int(at)) for page, true in zip(pages, chosen, strict=True) for at in true.nonzero()[0]]
     drawn = rng.sample(places, min(number, len(places)))
