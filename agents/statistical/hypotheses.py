@@ -25,12 +25,13 @@ from agents.statistical.readings import reading_of
 from agents.statistical.variants import Stretch, Tokens, changed, moved, stretches
 from memory.records import Fate, Hypothesis, Origin, Predicate, Prompt, Rule, plain
 from tools.pages import Page
-from tools.rules import holds, text_of, where
+from tools.rules import Text, holds, text_of, where
 
 AUTHOR = "built-in"
 PAIRS = 5  # minimal pairs a claim starts with
+MOST_RIVALS = 6  # that a change is put to
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
-SEEDS, CHANGES = 12, 14  # stretches that fire, and changes tried on each
+SEEDS, CHANGES, PATIENCE = 10, 10, 8  # stretches that fire, changes tried on each, and seeds in a row without a pair
 LONGEST = 6  # of a list that a claim names
 NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
@@ -64,13 +65,15 @@ def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothes
 
 
 def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
-    """Fresh minimal pairs for the claims whose fate is still open, in turn."""
-    open_claims = {h.id for h in evidence.hypotheses if h.author == AUTHOR and h.fate in (Fate.PROPOSED, Fate.UNTESTED)}
-    makers = {claim.id: _pairs(claim, evidence, rng) for claim in _candidates(evidence) if claim.id in open_claims}
-    for hypothesis in evidence.hypotheses:  # conditions that are no longer among the best are tested all the same
-        if hypothesis.id in open_claims - set(makers) and hypothesis.rule and hypothesis.rule.clauses[0].when:
-            claim = Claim(hypothesis.rule.clauses[0].when, 1.0, ())
-            makers[hypothesis.id] = _pairs(claim, evidence, rng)
+    """Fresh minimal pairs for the claims whose fate is still open, in turn. All claims are one another's rivals."""
+    own = [claim for claim in evidence.hypotheses if claim.author == AUTHOR and claim.rule and claim.rule.clauses]
+    conditions = {claim.id: claim.rule.clauses[0].when for claim in own if claim.rule}
+    makers: dict[str, Iterator[tuple[str, str]]] = {}
+    for claim in own:
+        condition = conditions[claim.id]
+        if condition is not None and claim.fate in (Fate.PROPOSED, Fate.UNTESTED):
+            rivals = tuple(other for other in conditions.values() if other not in (None, condition))
+            makers[claim.id] = _pairs(Claim(condition, 1.0, rivals[-MOST_RIVALS:]), evidence, rng)
     made: list[Prompt] = []
     while makers and len(made) < wanted:
         for identity, pairs in list(makers.items()):
@@ -132,7 +135,11 @@ def _pairs(claim: Claim, evidence: Evidence, rng: random.Random) -> Iterator[tup
     seeds = stretches(pages, [_true(claim.condition, page) for page in pages], rng, SEEDS * 6)
     strongest = sorted(seeds, key=lambda stretch: -stretch.value)[: len(seeds) // 2 + 1]
     given: set[str] = set()
-    for seed in [*rng.sample(strongest, min(SEEDS, len(strongest))), *rng.sample(seeds, min(SEEDS, len(seeds)))] * 4:
+    barren = 0
+    for seed in [*rng.sample(strongest, min(SEEDS, len(strongest))), *rng.sample(seeds, min(SEEDS, len(seeds)))] * 3:
+        if barren > PATIENCE:
+            return
+        barren += 1
         fires = _shown(claim, seed, pages, rng)
         options = [
             (_disputed(claim, tokens), tokens)
@@ -145,6 +152,7 @@ def _pairs(claim: Claim, evidence: Evidence, rng: random.Random) -> Iterator[tup
         pair = ("".join(fires), "".join(silent))
         if not given & set(pair):
             given |= set(pair)
+            barren = 0
             yield pair
 
 
@@ -163,7 +171,7 @@ def _disputed(claim: Claim, tokens: Tokens) -> int:
 
 
 def _holds(condition: Predicate, tokens: Tokens) -> bool:
-    return bool(tokens) and bool(holds(condition, text_of(tokens))[-1])
+    return bool(tokens) and bool(holds(condition, Text(tokens))[-1])  # not kept: there are thousands
 
 
 def _true(condition: Predicate, page: Page) -> NDArray[np.bool_]:

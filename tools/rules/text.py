@@ -16,7 +16,7 @@ from tools.rules.marks import START
 _ELEMENTS = re.compile(r"\w+|[^\w\s]+")
 _LINE, _SPACE, _SENTENCE = re.compile(r"\n"), re.compile(r"\s"), re.compile(r"[.!?]\s|\n[ \t]*\n")
 LONGEST_WORD = 40
-KEPT = 1024  # texts whose answers are kept
+KEPT = 3000  # texts whose answers are kept
 
 Answer = TypeVar("Answer")
 
