@@ -104,7 +104,9 @@ def place(predicate: Predicate) -> str:
         return f"with {_list(values)} {SCOPES[scope]}"
     if of == "chunk-starts":
         return f"in text that begins with {_list(values)} after the last space"
-    if of.startswith("last-of-"):
+    if of.startswith("number-of-"):
+        return f"with an {joined(values, 'or')} number of {quoted(of[-1])} in the line"
+    if of.startswith(("last-of-", "latest-of-")):
         return joined([INSIDE.get(v) or CLOSED.get(v) or "outside brackets" for v in values], "or")
     if of.startswith("word-back-"):
         return f"{of.rpartition('-')[2]} words after {_list(values)}"

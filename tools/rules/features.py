@@ -19,6 +19,7 @@ STARTS = range(1, 6)  # characters of a word's beginning
 CHUNKS = (2, 4, 6, 8)  # characters of a chunk's beginning
 WORDS_BACK = range(1, 5)
 PAIRS = ("()", "[]", "{}", "<>")
+QUOTES = ("'", '"', "`")
 RUNS = (2, 3, 4)  # runs of like characters at the text's end
 
 
@@ -118,16 +119,26 @@ def _last_runs(text: Text, runs: int) -> list[str]:
     return [text.shape(0, end)[-runs:] for end in text.ends]
 
 
-def _last_of(text: Text, pair: str) -> list[str]:
-    """Which mark of a pair was written last in the line, the token's own included; START for none."""
+def _last_of(text: Text, pair: str, whole: bool) -> list[str]:
+    """Which mark of a pair was written last in the line (or in the whole text), the token's own included."""
     found, last = [], START
     for token in text.tokens:
         for mark in token:
             if mark in pair:
                 last = mark
-            elif mark == "\n":
+            elif mark == "\n" and not whole:
                 last = START
         found.append(last)
+    return found
+
+
+def _parity(text: Text, quote: str) -> list[str]:
+    """Whether an odd number of quotes has been written in the line, the token's own included: one is open."""
+    found, odd = [], False
+    for token in text.tokens:
+        for mark in token:
+            odd = (not odd) if mark == quote else odd and mark != "\n"
+        found.append("odd" if odd else "even")
     return found
 
 
@@ -222,7 +233,9 @@ FEATURES: dict[str, Feature] = {
     **{f"word-starts-{size}": partial(_word_starts, size=size) for size in STARTS},
     **{f"chunk-starts-{size}": partial(_chunk_starts, size=size) for size in CHUNKS},
     **{f"runs-{runs}": partial(_last_runs, runs=runs) for runs in RUNS},
-    **{f"last-of-{pair}": partial(_last_of, pair=pair) for pair in PAIRS},
+    **{f"last-of-{pair}": partial(_last_of, pair=pair, whole=False) for pair in PAIRS},
+    **{f"latest-of-{pair}": partial(_last_of, pair=pair, whole=True) for pair in PAIRS},
+    **{f"number-of-{quote}": partial(_parity, quote=quote) for quote in QUOTES},
     "always": lambda text: [""] * len(text.tokens),
 }
 
@@ -250,5 +263,7 @@ DESCRIPTIONS: dict[str, str] = {
     **{f"chunk-starts-{size}": "the text since the last space begins with" for size in CHUNKS},
     **{f"runs-{runs}": f"the last {runs} runs of like characters are" for runs in RUNS},
     **{f"last-of-{pair}": f"of {pair[0]} and {pair[1]} the last in the line is" for pair in PAIRS},
+    **{f"latest-of-{pair}": f"of {pair[0]} and {pair[1]} the last in the text is" for pair in PAIRS},
+    **{f"number-of-{quote}": f"the number of {quote} in the line is" for quote in QUOTES},
     "always": "everywhere",
 }
