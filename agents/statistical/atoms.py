@@ -27,7 +27,7 @@ SETS = frozenset({"token", "word", "any-case", "previous", "previous-word", "cla
 
 
 PLAIN = {
-    "token": 1.0, "word": 1.0, "class": 0.999, "previous": 0.998, "pair": 0.998, "any-case": 0.997,
+    "token": 0.9995, "word": 1.0, "class": 0.999, "previous": 0.998, "pair": 0.998, "any-case": 0.997,
     "previous-word": 0.997, "inside": 0.997, "line-opening": 0.997, "ends": 0.996, "word-starts": 0.996, "shape": 0.996,
     "tokens": 0.996,
     "previous-class": 0.995, "class-pair": 0.994, "second-previous": 0.994, "line-word": 0.994, "line-text": 0.994,

@@ -32,7 +32,7 @@ PAIRS = 5  # minimal pairs a claim starts with
 MOST_RIVALS = 6  # that a change is put to
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
 SEEDS, CHANGES, PATIENCE = 10, 10, 8  # stretches that fire, changes tried on each, and seeds in a row without a pair
-LONGEST = 6  # of a list that a claim names
+LONGEST = 4  # of a list that a claim names
 NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
 
@@ -118,7 +118,10 @@ def _rivals(reading: Reading) -> tuple[Claim, ...]:
         grown = list(grow(reading, residual, price=price, longest=LONGEST))
         if not grown or grown[0].gain <= smallest:
             break
-        near = [each for each in grown if each.gain > NEARLY * grown[0].gain][: RIVALS + 1]
+        plain = [each for each in grown if not each.listing]
+        best = max((each.gain for each in plain), default=0.0)
+        near = [each for each in grown if each.listing and each.gain > best][:1]  # a list, where that tells more
+        near += [each for each in plain if each.gain > NEARLY * best][:RIVALS]
         asked = [each for each in (predicate(reading, condition.atoms) for condition in near) if each is not None]
         asked = list(dict.fromkeys(asked))
         level = float(residual[grown[0].tokens].mean())

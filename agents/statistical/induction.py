@@ -26,6 +26,7 @@ SMALLEST_GAIN = 5e-4  # of all squared error: less is not worth a clause
 CHANCE = 24.0  # 2 ln of the number of questions, about 200,000
 WORTH = 1e-5  # of the checked variance: a table that removes less is not worth listing
 NOTHING = 0.01  # of the largest level
+CLEARLY = 0.97  # of the error left
 RIDGE = 0.2
 OWN = 2.0  # a listed value needs so many tokens to have a level of its own
 REFITS = 6
@@ -149,14 +150,19 @@ def full_rule(reading: Reading, start: Rule | None = None, *, rounds: int = 5) -
     return _over(reading, start or Rule(float(reading.measured[reading.fitting].mean())), rounds=rounds)[1]
 
 
-def fullest_rule(reading: Reading) -> Rule:
-    """The full form: tables over as many of the grown conditions as leave least error on the checking pages."""
+def fullest_rule(reading: Reading, compact: Rule) -> Rule:
+    """The full form: tables over as many of the grown conditions, or over the compact form, as leave least error.
+
+    The levels of the compact form have seen the checking pages, so it has to be clearly better there.
+    """
     base, terms = grown_terms(reading)
     found = []
     for number in dict.fromkeys([len(terms), min(len(terms), 4), min(len(terms), 2), 0]):
         fitted, kept, _ = refitted(reading, base, terms[:number])
         found.append(_over(reading, rule_of(reading, fitted, kept)))
-    return min(found, key=lambda item: item[0])[1]
+    error, best = min(found, key=lambda item: item[0])
+    other, over_compact = _over(reading, compact)
+    return over_compact if other < CLEARLY * error else best
 
 
 def _over(reading: Reading, start: Rule, *, rounds: int = 5) -> tuple[float, Rule]:

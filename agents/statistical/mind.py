@@ -52,7 +52,7 @@ class Statistical:
             return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
         reading = reading_of(evidence.pages, evidence.asked)
         compact = compact_rule(reading)
-        full = induction.fullest_rule(reading)
+        full = induction.fullest_rule(reading, compact)
         found = prose.verdict(evidence, reading, full)
         certificates = certified(compact, evidence.asked)
         told = borne_out(compact, certificates) if evidence.asked else compact

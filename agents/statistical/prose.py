@@ -29,9 +29,11 @@ PHRASES = 3  # clauses that a sentence tells
 
 
 def is_dead(evidence: Evidence) -> bool:
-    """Nothing in the corpus or the experiments moves it."""
+    """Nothing in the corpus or the experiments moves it, or nothing lifts it above silence."""
+    spread = evidence.distribution
     peaks = [record.peak for record in evidence.top if record.peak is not None]
-    return evidence.distribution.deviation < 1e-6 or max([evidence.distribution.highest, *peaks]) <= 1e-3
+    highest = max([spread.highest, *peaks])
+    return highest - spread.lowest < 1e-6 or highest <= 1e-3
 
 
 def verdict(evidence: Evidence, reading: Reading, full: Rule) -> Verdict:

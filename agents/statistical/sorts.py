@@ -38,11 +38,10 @@ def sort_of(predicate: Predicate) -> Sort:
         order = list(Sort)
         return max((sort_of(part) for part in predicate.parts), key=order.index)
     if of.startswith("ends"):
-        return (
-            Sort.N_GRAM
-            if any(" " in value.strip() or "\n" in value.strip() for value in predicate.values)
-            else Sort.TOKEN
+        within = bool(predicate.values) and all(
+            len(value.split()) < 2 and value.strip().isalnum() for value in predicate.values
         )
+        return Sort.TOKEN if within else Sort.N_GRAM
     if of in TOKEN or of.startswith(("word-starts", "word-like", "word-nearer", "run-of-")):
         return Sort.TOKEN
     if of.startswith(("phrase-", "last-of-")):

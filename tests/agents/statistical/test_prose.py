@@ -79,7 +79,9 @@ def test_a_rule_without_clauses_or_without_raises_is_said_as_such() -> None:
 
 def test_a_dense_unit_is_told_by_where_it_is_highest_and_lowest() -> None:
     rule = clauses(token={" self": 1.0, "x": -0.8}, position={"0": -0.9})
-    assert said(rule, verdict=Verdict.DENSE) == ("Active on most tokens, highest on ‘self’.")
+    assert said(rule, verdict=Verdict.DENSE) == (
+        "Active on most tokens, highest on ‘self’, lowest on ‘x’ and at the start of the text."
+    )
 
 
 @pytest.mark.parametrize(
