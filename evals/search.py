@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evals.crew import quieten
 from evals.rivals import race
 from evals.rivals.standings import SEEDED, Result, means, shares, standing, step_costs
 
@@ -163,7 +164,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    race.quieten()
+    quieten()
     arguments = parsed()
     if "nanogcg" in arguments.methods and find_spec("nanogcg") is None:
         sys.exit("nanogcg is not installed: uv sync --group bench, or leave it out of --methods")

@@ -4,7 +4,7 @@ Knows the names of tools/rules. Refuses to know levels and verdicts. A phrase sa
 what has no phrase of its own is told as tools/rules tells it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from agents.statistical import phrases
 from agents.statistical.phrases import joined, quoted
@@ -14,8 +14,6 @@ from tools.rules.counts import COUNTED, COUNTS
 
 MOST = 6  # values a phrase names
 EXCEPT = "but not"
-
-Shown = Callable[[Predicate], str]
 
 SHAPES = {
     "A": "words in capitals", "Aa": "capitalised words", "a": "lower-case words", "0": "numbers",

@@ -80,12 +80,6 @@ def grown_terms(
     return base, terms
 
 
-def grown_rule(reading: Reading) -> Rule:
-    """As many clauses as the checking pages agree with, and lists of any length."""
-    base, terms, _ = refitted(reading, *grown_terms(reading), part=slice(None))
-    return rule_of(reading, base, terms)
-
-
 def _term(reading: Reading, atoms: tuple[Atom, ...]) -> Term:
     """A condition as a term; the longest list becomes its table."""
     lists = [atom for atom in atoms if atom.kind == "values" and len(atom.codes) > 1 and not atom.negated]

@@ -67,14 +67,6 @@ def place(feature: str, levels: Levels, named: Named) -> str:
     return opening[feature] + _counted(start + names, "tokens", "or")
 
 
-def naming(tables: Mapping[str, Levels]) -> Named:
-    """How the tokens of some tables are told apart: with the space in front only where that is the difference."""
-    alone = set(tables.get("token", ()))
-    seen = alone | {pair.partition(JOIN)[2] for pair in tables.get("pair", ())}
-    apart = {token for token in seen if f" {token}" in seen and not {token, f" {token}"} <= alone}
-    return lambda token: quoted(token, spaced=token.removeprefix(" ") in apart)
-
-
 def quoted(token: str, *, spaced: bool = False) -> str:
     """A token between quotation marks, without the space that most words carry in front unless it is asked for."""
     if token.strip():

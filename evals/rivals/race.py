@@ -9,7 +9,6 @@ Knows jobs and files. What a method does is in its own file; what its texts are 
 
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evals.crew import quieten
 from evals.rivals.standings import OURS, SEEDED, Result
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from tools.subject import Subject
 
 ROOT = Path(__file__).parents[2]
-QUIET = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TQDM_DISABLE": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 @dataclass(frozen=True)
@@ -65,11 +56,6 @@ def race(jobs: Sequence[Job], file: Path, *, workers: int) -> list[Result]:
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"key": job.key, **line}) + "\n")
     return [_result(job, kept[job.key]) for job in jobs]
-
-
-def quieten() -> None:
-    """One thread, no network, no progress bars of others; before torch is imported."""
-    os.environ.update(QUIET)
 
 
 @cache
