@@ -209,10 +209,9 @@ def _before(reading: Reading, sample: Sample, price: float) -> Iterator[tuple[fl
             codes, owner = reach.pairs(name, sample.tokens, high)
             if not len(codes):
                 continue
-            known, place = np.unique(codes, return_inverse=True)
-            sums, counts = _totals(place, weighed[owner]), _totals(place, weights[owner])
-            often = np.bincount(place) >= 3
+            sums, counts = _totals(codes, weighed[owner]), _totals(codes, weights[owner])
+            often = np.bincount(codes) >= 3
             for negated, held, number in ((False, sums, counts), (True, total - sums, everyone - counts)):
                 gains = np.where(often & (number > 0.5), _gain(held, np.maximum(number, 0.0)), 0.0) - price
                 best = int(gains.argmax())
-                yield float(gains[best]), Atom(kind, name, (int(known[best]),), high=high, negated=negated)
+                yield float(gains[best]), Atom(kind, name, (best,), high=high, negated=negated)

@@ -5,22 +5,21 @@ while no other clause of the rule changes its truth. It bears the clause out whe
 more than a third of what the clause says.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from agents.weighing import MOVED, sides
 from memory.records import Certificate, Clause, Record, Rule
 from tools.rules import predict_text, text_of
 
 BESIDE = 0.1  # of the clause's own change, that the other clauses may change together
-LEAST = 0.3  # of what the clause says it moves
 SHOWN = 6  # pairs a certificate names
 ENOUGH = 0.6  # of the pairs have to bear a clause out
 
 
 def certified(rule: Rule, asked: Sequence[Record]) -> tuple[Certificate, ...]:
     """The certificate of every clause that has a pair, by the clause's number."""
-    pairs = list(_pairs(asked))
+    pairs = sides(asked)
     truths = [([_true(clause, one) for clause in rule.clauses], [_true(clause, two) for clause in rule.clauses])
               for one, two in pairs]  # fmt: skip
     return tuple(filter(None, (_certificate(number, pairs, truths) for number in range(len(rule.clauses)))))
@@ -48,20 +47,10 @@ def _certificate(
     if not found:
         return None
     found.sort(key=lambda pair: -pair[2])
-    held = [pair for pair in found if pair[2] > LEAST * pair[3]]
+    held = [pair for pair in found if pair[2] > MOVED * pair[3]]
     shown = [*held[:SHOWN], *[pair for pair in found if pair not in held][-1:]]
     change = sum(pair[2] for pair in found) / len(found)
     return Certificate(number, tuple((a, b) for a, b, _, _ in shown), round(change, 5), len(held), len(found))
-
-
-def _pairs(asked: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
-    by_source: dict[str, list[Record]] = defaultdict(list)
-    for record in asked:
-        if record.prompt.source and record.prompt.predicted is not None and record.values:
-            by_source[record.prompt.source].append(record)
-    for sides in by_source.values():
-        if len(sides) == 2:
-            yield sides[0], sides[1]
 
 
 def _true(clause: Clause, record: Record) -> float:

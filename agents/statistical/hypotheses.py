@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,16 +33,18 @@ MOST_RIVALS = 6  # that a change is put to
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
 SEEDS, CHANGES, PATIENCE = 10, 10, 8  # stretches that fire, changes tried on each, and seeds in a row without a pair
 LONGEST = 4  # of a list that a claim names
+VAIN = 8  # claims refuted one after the other: further ones would be asked of the same conditions
 NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A condition that may be what the unit fires on, and its rivals."""
+    """A condition that may be what drives the unit, by how much it does, and rivals of the condition."""
 
     condition: Predicate
     level: float
     rivals: tuple[Predicate, ...]
+    fires: bool = True  # whether the level alone reaches what counts as firing
 
     @property
     def id(self) -> str:
@@ -52,8 +54,11 @@ class Claim:
 
 
 def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothesis]:
-    """Up to `wanted` claims not made before, the strongest first; none without text."""
+    """Up to `wanted` claims not made before, the strongest first; none without text, nor after VAIN in a row."""
     known = {hypothesis.id for hypothesis in evidence.hypotheses}
+    own = [hypothesis for hypothesis in evidence.hypotheses if hypothesis.author == AUTHOR]
+    if len(own) >= VAIN and all(hypothesis.fate is Fate.REFUTED for hypothesis in own[-VAIN:]):
+        return []
     made: list[Hypothesis] = []
     for claim in _candidates(evidence) if _fires(evidence) else []:
         if claim.id not in known and len(made) < wanted:
@@ -91,7 +96,8 @@ def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
 
 def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]]) -> Hypothesis:
     fires, silent = zip(*pairs, strict=True)
-    statement = f"It fires {told(claim.condition) or 'everywhere'}."
+    verb = "fires" if claim.fires else f"rises by {claim.level:.2g}"
+    statement = f"It {verb} {told(claim.condition) or 'everywhere'}."
     rule = Rule(0.0, (where(claim.condition, round(claim.level, 4)),))
     return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=AUTHOR)
 
@@ -105,7 +111,9 @@ def _candidates(evidence: Evidence) -> list[Claim]:
     """The conditions of the strongest terms and their rivals."""
     if not evidence.pages:
         return []
-    return list(_rivals(reading_of(evidence.pages, evidence.asked)))
+    firing = evidence.distribution.firing - evidence.distribution.mean
+    found = _rivals(reading_of(evidence.pages, evidence.asked))
+    return [replace(claim, fires=claim.level >= firing) for claim in found]
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ characters. The same questions are asked of words (tools/rules WORDS) and of sin
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,14 +56,23 @@ class Reach:
         first, last = self.first(reach, tokens, high), self.before[tokens]
         return seen[np.maximum(first, last)] > seen[first]
 
-    def pairs(self, reach: str, tokens: Places, high: int | None) -> tuple[Places, Places]:
+    def pairs(self, reach: str, tokens: Places, high: int | None) -> tuple[NDArray[np.int32], Places]:
         """(code, number of the token among `tokens`) of everything in reach, each pair once."""
         first, last = self.first(reach, tokens, high), self.before[tokens]
         widths = np.maximum(0, last - first)
         owner = np.repeat(np.arange(len(tokens)), widths)
         place = np.arange(len(owner)) - np.repeat(np.cumsum(widths) - widths, widths) + np.repeat(first, widths)
-        once = np.unique(self.codes[place].astype(np.int64) * len(tokens) + owner)
-        return once // max(1, len(tokens)), once % max(1, len(tokens))
+        once = self.earlier[place] < first[owner]
+        return self.codes[place[once]], owner[once]
+
+    @cached_property
+    def earlier(self) -> Places:
+        """[elements] where the same word or mark stood last before, -1 if nowhere."""
+        order = np.argsort(self.codes, kind="stable")
+        same = self.codes[order[1:]] == self.codes[order[:-1]]
+        found = np.full(len(self.codes), -1, np.int64)
+        found[order[1:][same]] = order[:-1][same]
+        return found
 
 
 def words_before(texts: Sequence[Text]) -> Reach:

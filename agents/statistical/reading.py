@@ -6,7 +6,7 @@ count cut off at 400; words and marks before a token are agents/statistical/reac
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ TABLES = (
     "class-pair", "class", "previous-class", "column", "indentation", "position", "runs-3", "ends-3", "ends-4",
     "ends-5", "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
 )  # fmt: skip
-FAMILIES = tuple(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS)
+NOMINAL = (*TABLES, *(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS))
+KEPT = 8  # blocks of texts whose features are kept: the pages of a few units, and what was asked of them last
 
 Numbers = NDArray[np.float64]
 
@@ -114,19 +115,22 @@ class Reading:
         return told
 
 
-def read(pages: Sequence[Page]) -> Reading:
-    """Turn pages into columns; features of every page are computed once."""
-    fitting = [page for n, page in enumerate(pages) if n % CHECKING]
-    checking = [page for n, page in enumerate(pages) if not n % CHECKING]
-    ordered = [*fitting, *checking] if fitting else [*checking, *checking]  # a single page fits and checks
-    fitted = sum(len(page.tokens) for page in fitting or checking)
-    texts = [text_of(page.tokens) for page in ordered]
-    measured = np.concatenate([page.values for page in ordered]).astype(float)
+def read(pages: Sequence[Page], asked: Sequence[Page] = ()) -> Reading:
+    """Turn pages, and texts asked about, into columns; features of the pages are computed once."""
+    groups = [list(enumerate(pages)), list(enumerate(asked, len(pages)))]
+    fitting, checking = (
+        [[page for n, page in group if bool(n % CHECKING) is fits] for group in groups] for fits in (True, False)
+    )
+    parts = [*(fitting if any(fitting) else checking), *checking]  # a single page fits and checks
+    blocks = [tuple(text_of(page.tokens) for page in part) for part in parts]
+    fitted = sum(len(page.tokens) for part in parts[:2] for page in part)
+    texts = [text for block in blocks for text in block]
+    measured = np.concatenate([page.values for part in parts for page in part]).astype(float)
     return Reading(
         measured,
         fitted,
-        tuple(_column(feature, texts, fitted) for feature in (*TABLES, *FAMILIES)),
-        {name: _count(name, texts) for name in COUNTS},
+        tuple(_column(feature, [_numbered(block)[feature] for block in blocks], fitted) for feature in NOMINAL),
+        {name: np.concatenate([_counted(block)[name] for block in blocks]) for name in COUNTS},
         words_before(texts),
         marks_before(texts),
         tuple(texts),
@@ -134,21 +138,41 @@ def read(pages: Sequence[Page]) -> Reading:
     )
 
 
-def _column(feature: str, texts: Sequence[Text], fitted: int) -> Column:
-    told = [value for text in texts for value in text.asked(rules.FEATURES[feature])]
+Numbered = tuple[tuple[str, ...], NDArray[np.int32]]  # values in the order they appear, and each token's place there
+
+
+@lru_cache(maxsize=KEPT)
+def _numbered(texts: tuple[Text, ...]) -> dict[str, Numbered]:
+    """Every nominal feature of some texts."""
+    found = {}
+    for feature in NOMINAL:
+        numbering: dict[str, int] = {}
+        asked = rules.FEATURES[feature]
+        codes = [numbering.setdefault(value, len(numbering)) for text in texts for value in text.asked(asked)]
+        found[feature] = tuple(numbering), np.array(codes, np.int32)
+    return found
+
+
+@lru_cache(maxsize=KEPT)
+def _counted(texts: tuple[Text, ...]) -> dict[str, NDArray[np.int16]]:
+    """Every count of some texts, cut off at HIGHEST."""
+    nothing = np.zeros(0, np.int16)
+    return {
+        name: np.concatenate([nothing, *(np.minimum(text.asked(count), HIGHEST) for text in texts)]).astype(np.int16)
+        for name, count in COUNTS.items()
+    }
+
+
+def _column(feature: str, blocks: Sequence[Numbered], fitted: int) -> Column:
     numbering: dict[str, int] = {}
-    raw = np.array([numbering.setdefault(value, len(numbering)) for value in told], dtype=np.int64)
+    places = [[numbering.setdefault(value, len(numbering)) for value in names] for names, _ in blocks]
+    raw = np.concatenate([np.array(at, np.int32)[codes] for at, (_, codes) in zip(places, blocks, strict=True)])
     counts = np.bincount(raw[:fitted], minlength=len(numbering))
-    kept = np.flatnonzero(counts >= RAREST)
     names = list(numbering)
+    kept = np.flatnonzero(counts >= RAREST)
     kept = kept[[names[n] != "" for n in kept]] if len(kept) else kept  # the text is shorter than asked for
     renumber = np.full(len(numbering), len(kept), dtype=np.int32)
     renumber[kept] = np.arange(len(kept), dtype=np.int32)
     codes = renumber[raw]
     checked = np.bincount(codes[fitted:], minlength=len(kept) + 1)[:-1].astype(float)
     return Column(feature, tuple(names[n] for n in kept), codes, counts[kept].astype(float), checked)
-
-
-def _count(name: str, texts: Sequence[Text]) -> NDArray[np.int16]:
-    counted = [np.minimum(text.asked(COUNTS[name]), HIGHEST) for text in texts]
-    return np.concatenate(counted).astype(np.int16)

@@ -12,7 +12,7 @@ from tools.pages import Page
 @lru_cache(maxsize=4)
 def reading_of(pages: tuple[Page, ...], asked: tuple[Record, ...] = ()) -> Reading:
     """The reading of evidence pages and of the texts that were asked about."""
-    return read([*pages, *(_page(record) for record in asked if len(record.values) > 1)])
+    return read(pages, [_page(record) for record in asked if len(record.values) > 1])
 
 
 def _page(record: Record) -> Page:
