@@ -13,7 +13,7 @@ from tools.rules import conjuncts, likeness, said
 from tools.rules.counts import COUNTED, COUNTS
 
 MOST = 6  # values a phrase names
-EXCEPT = "but not"
+EXCEPT = "but not "
 
 SHAPES = {
     "A": "words in capitals", "Aa": "capitalised words", "a": "lower-case words", "0": "numbers",
@@ -42,10 +42,12 @@ CLOSED = {")": "after closed parentheses", "]": "after closed brackets", "}": "a
 def told(predicate: Predicate) -> str:
     """The whole condition as one phrase: what the token is, then where it stands, then what is excepted."""
     subjects, places = split(predicate)
-    denied = [phrase for phrase in places if phrase.startswith(EXCEPT)]
-    where = joined([phrase for phrase in places if phrase not in denied], "and")
-    said_so = " ".join(filter(None, [f"on {joined(subjects, 'that are also')}" if subjects else "", where]))
-    return " ".join(filter(None, [said_so or ("everywhere" if denied else ""), " and ".join(denied)]))
+    denied = [phrase.removeprefix(EXCEPT) for phrase in places if phrase.startswith(EXCEPT)]
+    where = joined([phrase for phrase in places if not phrase.startswith(EXCEPT)], "and")
+    said_so = " ".join(filter(None, [f"on {joined(subjects, 'among')}" if subjects else "", where]))
+    return " ".join(
+        filter(None, [said_so or ("everywhere" if denied else ""), EXCEPT + joined(denied, "nor") if denied else ""])
+    )
 
 
 def split(predicate: Predicate) -> tuple[list[str], list[str]]:
@@ -91,7 +93,7 @@ def place(predicate: Predicate) -> str:
     """Where the token stands."""
     of, values = predicate.of, predicate.values
     if of == "not":
-        return f"{EXCEPT} {told(predicate.parts[0])}"
+        return f"{EXCEPT}{told(predicate.parts[0])}"
     if of == "any":
         return joined([told(part) for part in predicate.parts], "or")
     if of in ("near-word", "near-characters", "near-text"):

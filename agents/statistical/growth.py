@@ -49,9 +49,17 @@ class Condition:
 
 
 def grow(
-    reading: Reading, residual: Numbers, *, price: float, longest: int = LONGEST_LIST, idle: float = IDLE
+    reading: Reading,
+    residual: Numbers,
+    *,
+    price: float,
+    longest: int = LONGEST_LIST,
+    idle: float = IDLE,
+    proven: bool = True,
 ) -> Iterator[Condition]:
     """Conditions worth a clause, the best on fitting and checking pages together first.
+
+    proven: whether a case that no checking page has is left out; a claim that is still to be tested may be about one.
 
     Conditions without lists have a beam of their own: a list is always a little better at first than the plain question
     that would, with another, make it needless.
@@ -70,10 +78,10 @@ def grow(
             break
     ranked = sorted(kept, key=lambda each: -each.worth)
     finalists = [each for side in (False, True) for each in [e for e in ranked if e.listing is side][:FINALISTS]]
-    judged = [(_judged(reading, residual, condition), condition) for condition in finalists]
+    judged = [(_judged(reading, residual, condition, proven), condition) for condition in finalists]
     for value, condition in sorted(judged, key=lambda item: -item[0]):
         if value > 0:
-            yield _plain(reading, residual, condition, value, price=price, idle=idle)
+            yield _plain(reading, residual, condition, value, price=price, idle=idle, proven=proven)
 
 
 def held(reading: Reading, atoms: tuple[Atom, ...]) -> NDArray[np.bool_]:
@@ -126,19 +134,26 @@ def _distinct(conditions: list[Condition]) -> list[Condition]:
     return found
 
 
-def _judged(reading: Reading, residual: Numbers, condition: Condition) -> float:
+def _judged(reading: Reading, residual: Numbers, condition: Condition, proven: bool) -> float:
     """What the fitting pages' level removes on all pages; at most 0 if no checking page agrees."""
     level = float(residual[condition.tokens].sum() / (len(condition.tokens) + SHRINKAGE))
     everywhere = held(reading, condition.atoms)
     checked = residual[reading.checking][everywhere[reading.checking]]
     agreed = float((2 * level * checked - level * level).sum())
-    if agreed <= 0:  # nor where no checking page has the case
+    if agreed < 0 or (proven and not len(checked)):
         return agreed
     return (condition.worth + agreed) * LISTING**condition.strings
 
 
 def _plain(
-    reading: Reading, residual: Numbers, condition: Condition, value: float, *, price: float, idle: float
+    reading: Reading,
+    residual: Numbers,
+    condition: Condition,
+    value: float,
+    *,
+    price: float,
+    idle: float,
+    proven: bool,
 ) -> Condition:
     """The condition without the questions that remove next to nothing."""
     for atom in condition.atoms[::-1]:
@@ -146,6 +161,6 @@ def _plain(
         if fewer:
             tokens = np.flatnonzero(held(reading, fewer)[reading.fitting])
             shorter = Condition(fewer, tokens, _removed(residual[tokens]) - price * sum(a.strings for a in fewer))
-            if (judged := _judged(reading, residual, shorter)) >= idle * value:
-                return _plain(reading, residual, shorter, judged, price=price, idle=idle)
+            if (judged := _judged(reading, residual, shorter, proven)) >= idle * value:
+                return _plain(reading, residual, shorter, judged, price=price, idle=idle, proven=proven)
     return condition

@@ -9,19 +9,22 @@ they can tell the rivals apart. The two sides of a pair carry one source, so tha
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.mind import Evidence
+from agents.statistical.certificates import certified
+from agents.statistical.compact import compact_rule
 from agents.statistical.conditions import told
 from agents.statistical.growth import grow, held, predicate
 from agents.statistical.induction import CHANCE, SMALLEST_GAIN
 from agents.statistical.reading import Reading
 from agents.statistical.readings import reading_of
+from agents.statistical.sorts import cause
 from agents.statistical.variants import Stretch, Tokens, changed, moved, stretches
 from memory.records import Fate, Hypothesis, Origin, Predicate, Prompt, Rule, plain
 from tools.pages import Page
@@ -32,7 +35,10 @@ PAIRS = 5  # minimal pairs a claim starts with
 MOST_RIVALS = 6  # that a change is put to
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
 SEEDS, CHANGES, PATIENCE = 10, 10, 8  # stretches that fire, changes tried on each, and seeds in a row without a pair
+NEAR = 60  # tokens of a stretch, where they are enough
 LONGEST = 4  # of a list that a claim names
+GROWN, SHOWN = "c", "s"  # claims grown on the pages, and clauses of the compact rule that want a certificate
+MOST_SHOWN, TELLING = 8, 0.1  # such claims, and the share of the largest level that is worth one
 VAIN = 8  # claims refuted one after the other: further ones would be asked of the same conditions
 NEARLY = 0.6  # of the best condition's gain: what explains less is no rival
 
@@ -44,29 +50,43 @@ class Claim:
     condition: Predicate
     level: float
     rivals: tuple[Predicate, ...]
-    fires: bool = True  # whether the level alone reaches what counts as firing
+    kind: str = GROWN
 
     @property
     def id(self) -> str:
         """The same for the same condition."""
         written = json.dumps(plain(self.condition), sort_keys=True)
-        return f"c-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+        return f"{self.kind}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
 
 
 def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothesis]:
     """Up to `wanted` claims not made before, the strongest first; none without text, nor after VAIN in a row."""
-    known = {hypothesis.id for hypothesis in evidence.hypotheses}
-    own = [hypothesis for hypothesis in evidence.hypotheses if hypothesis.author == AUTHOR]
-    if len(own) >= VAIN and all(hypothesis.fate is Fate.REFUTED for hypothesis in own[-VAIN:]):
+    if not evidence.pages or not _fires(evidence):
         return []
+    own = [hypothesis for hypothesis in evidence.hypotheses if hypothesis.author == AUTHOR]
+    vain = len(own) >= VAIN and all(hypothesis.fate is Fate.REFUTED for hypothesis in own[-VAIN:])
+    made = [] if vain else _made(_candidates(evidence), evidence, wanted, rng)
+    if not made and sum(hypothesis.id.startswith(SHOWN) for hypothesis in own) < MOST_SHOWN:
+        made = _made(_untested(evidence), evidence, wanted, rng)
+    return made
+
+
+def _made(candidates: Iterable[Claim], evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothesis]:
+    known = {_condition(hypothesis.id) for hypothesis in evidence.hypotheses}
     made: list[Hypothesis] = []
-    for claim in _candidates(evidence) if _fires(evidence) else []:
-        if claim.id not in known and len(made) < wanted:
-            known.add(claim.id)
+    for claim in candidates:
+        if _condition(claim.id) not in known and len(made) < wanted:
+            known.add(_condition(claim.id))
             pairs = [pair for pair, _ in zip(_pairs(claim, evidence, rng), range(PAIRS), strict=False)]
             if pairs:
-                made.append(_hypothesis(claim, pairs))
+                fires = claim.level >= evidence.distribution.firing - evidence.distribution.mean
+                made.append(_hypothesis(claim, pairs, "fires" if fires else f"rises by {claim.level:.2g}"))
     return made
+
+
+def _condition(identity: str) -> str:
+    """What of a claim's id is its condition's, whether it was grown or shown."""
+    return identity.partition("-")[2]
 
 
 def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
@@ -94,9 +114,8 @@ def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
     return made[: wanted - wanted % 2]
 
 
-def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]]) -> Hypothesis:
+def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]], verb: str) -> Hypothesis:
     fires, silent = zip(*pairs, strict=True)
-    verb = "fires" if claim.fires else f"rises by {claim.level:.2g}"
     statement = f"It {verb} {told(claim.condition) or 'everywhere'}."
     rule = Rule(0.0, (where(claim.condition, round(claim.level, 4)),))
     return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=AUTHOR)
@@ -109,11 +128,17 @@ def _fires(evidence: Evidence) -> bool:
 
 def _candidates(evidence: Evidence) -> list[Claim]:
     """The conditions of the strongest terms and their rivals."""
-    if not evidence.pages:
-        return []
-    firing = evidence.distribution.firing - evidence.distribution.mean
-    found = _rivals(reading_of(evidence.pages, evidence.asked))
-    return [replace(claim, fires=claim.level >= firing) for claim in found]
+    return list(_rivals(reading_of(evidence.pages, evidence.asked)))
+
+
+def _untested(evidence: Evidence) -> list[Claim]:
+    """What the compact rule says and no minimal pair has tested yet."""
+    rule = compact_rule(reading_of(evidence.pages, evidence.asked))
+    tested = {certificate.clause for certificate in certified(rule, evidence.asked)}
+    clauses = [clause for number, clause in enumerate(rule.clauses) if number not in tested]
+    causes = [(cause(clause, 1), max(clause.levels.values())) for clause in clauses]
+    least = TELLING * max((level for _, level in causes), default=0.0)
+    return [Claim(condition, level, (), SHOWN) for condition, level in causes if condition and level > least]
 
 
 @lru_cache(maxsize=2)
@@ -123,7 +148,7 @@ def _rivals(reading: Reading) -> tuple[Claim, ...]:
     found: list[Claim] = []
     for _ in range(TERMS):
         price = max(CHANCE * float(residual[reading.fitting].var()), smallest / 4)
-        grown = list(grow(reading, residual, price=price, longest=LONGEST))
+        grown = list(grow(reading, residual, price=price, longest=LONGEST, proven=False))
         if not grown or grown[0].gain <= smallest:
             break
         plain = [each for each in grown if not each.listing]
@@ -152,6 +177,8 @@ def _pairs(claim: Claim, evidence: Evidence, rng: random.Random) -> Iterator[tup
             return
         barren += 1
         fires = _shown(claim, seed, pages, rng)
+        if fires is None:
+            continue
         options = [
             (_disputed(claim, tokens), tokens)
             for tokens in changed(fires, pages, rng, number=CHANGES)
@@ -167,12 +194,13 @@ def _pairs(claim: Claim, evidence: Evidence, rng: random.Random) -> Iterator[tup
             yield pair
 
 
-def _shown(claim: Claim, seed: Stretch, pages: Sequence[Page], rng: random.Random) -> Tokens:
-    """A text in which the condition holds: the stretch, or a change of it that the rivals dispute."""
-    options = [seed.tokens, *changed(seed.tokens, pages, rng, number=CHANGES)]
-    options.append(moved(seed.tokens, pages, rng, keep=rng.randint(1, 8)))
+def _shown(claim: Claim, seed: Stretch, pages: Sequence[Page], rng: random.Random) -> Tokens | None:
+    """A text in which the condition holds: the stretch, as short as that allows, or a change that rivals dispute."""
+    near = seed.tokens[-NEAR:]
+    base = near if _holds(claim.condition, near) else seed.tokens
+    options = [base, *changed(base, pages, rng, number=CHANGES), moved(base, pages, rng, keep=rng.randint(1, 8))]
     kept = [tokens for tokens in options if _holds(claim.condition, tokens)]
-    return max(kept, key=lambda tokens: (_disputed(claim, tokens), rng.random()), default=seed.tokens)
+    return max(kept, key=lambda tokens: (_disputed(claim, tokens), rng.random()), default=None)
 
 
 def _disputed(claim: Claim, tokens: Tokens) -> int:

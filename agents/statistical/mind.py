@@ -56,7 +56,8 @@ class Statistical:
         found = prose.verdict(evidence, reading, full)
         certificates = certified(compact, evidence.asked)
         told = borne_out(compact, certificates) if evidence.asked else compact
-        text = prose.sentence(found, evidence, told, reading)
+        left_out = len(compact.clauses) - len(told.clauses)
+        text = prose.sentence(found, evidence, told, reading, untested=left_out)
         cited = tuple(record.id for record in _telling(evidence.top))
         return Explanation(found, text, prose.worded(compact), cited, self.name, full, certificates)
 

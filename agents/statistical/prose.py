@@ -12,11 +12,10 @@ import numpy as np
 
 from agents.mind import Evidence
 from agents.statistical import phrases
-from agents.statistical.atoms import family
 from agents.statistical.conditions import told
 from agents.statistical.induction import full_rule
 from agents.statistical.reading import Reading
-from agents.statistical.sorts import Sort, sort_of, sorts_of
+from agents.statistical.sorts import Sort, cause, sort_of, sorts_of
 from memory.records import Clause, Predicate, Rule, Verdict
 from tools.rules import ALWAYS
 
@@ -25,6 +24,8 @@ EXPLAINED = 0.06  # less checked variance than this explains nothing
 MOST = 0.9  # of what all features explain
 ONE = 0.85  # of what tokens explain, by one of them
 TELLING = 0.08  # of what the first clause accounts for: less is left to the rule
+MANY = "Many small influences move it, and none of them stands out."
+UNTESTED = "The rule below predicts it, but minimal pairs bear none of its clauses out."
 PHRASES = 3  # clauses that a sentence tells
 
 
@@ -57,7 +58,9 @@ def explained(reading: Reading, sorts: Collection[Sort], full: Rule) -> float:
     """Share of the variance of the checking pages that a rule of these sorts of questions explains; at least 0."""
     features = {column.feature for column in reading.columns if sort_of(Predicate(column.feature)) in sorts}
     part = replace(reading, columns=tuple(column for column in reading.columns if column.feature in features))
-    kept = [clause for clause in full.clauses if clause.when is not None and sorts_of(clause) <= set(sorts)]
+    known = {*features, ALWAYS}
+    gated = [clause for clause in full.clauses if clause.when is not None and clause.feature in known]
+    kept = [clause for clause in gated if sorts_of(clause) <= set(sorts)]
     left = part.error(part.measured - part.predicted(full_rule(part, replace(full, clauses=tuple(kept)))))
     return max(0.0, 1.0 - left / max(float(part.measured[part.checking].var()), 1e-12))
 
@@ -74,8 +77,11 @@ def share_of_one_token(reading: Reading) -> float:
     return max(by_name.values(), default=0.0) / max(sum(by_name.values()), 1e-12)
 
 
-def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading) -> str:
-    """The explanation in prose, from the compact rule: its clauses by what they explain, strongest first."""
+def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *, untested: int = 0) -> str:
+    """The explanation in prose, from the compact rule: its clauses by what they explain, strongest first.
+
+    untested: how many clauses were left out because no minimal pair bears them out.
+    """
     spread = evidence.distribution
     if found is Verdict.DEAD:
         return stillness(evidence)
@@ -88,7 +94,7 @@ def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading) -
         parts = [f"highest {raises}" if raises else "", f"lowest {lowers}" if lowers else ""]
         return ", ".join(["Active on most tokens", *filter(None, parts)]) + "."
     if not raises:
-        return f"Held down {lowers}." if lowers else "Many small influences move it, and none of them stands out."
+        return f"Held down {lowers}." if lowers else UNTESTED if untested else MANY
     fires = float(reading.predicted(rule).max()) >= spread.firing
     opening, limit = ("Fires", "") if fires else ("Rises", ", which alone does not make it fire")
     return f"{opening} {raises}{limit}{f'; held down {lowers}' if lowers else ''}."
@@ -103,7 +109,7 @@ def clause_told(clause: Clause) -> str:
     """One clause in words: what raises the unit and what holds it down."""
     parts = []
     for sign, word in ((1, "raised"), (-1, "held down")):
-        condition = _condition(clause, sign)
+        condition = cause(clause, sign)
         parts += [f"{word} {told(condition) or 'everywhere'}"] if condition is not None else []
     return "; ".join(parts)
 
@@ -119,23 +125,10 @@ def _accounted(rule: Rule, reading: Reading) -> Iterator[tuple[float, int, str]]
     """(squared activation accounted for, sign, phrase) of every clause, for each sign it has."""
     for clause in rule.clauses:
         for sign in (1, -1):
-            condition = _condition(clause, sign)
+            condition = cause(clause, sign)
             if condition is not None:
                 amount = np.maximum(0.0, sign * reading.predicted(Rule(0.0, (clause,))))
                 yield float(np.square(amount).sum()), sign, told(condition) or "everywhere"
-
-
-def _condition(clause: Clause, sign: int) -> Predicate | None:
-    """Where a clause raises (or lowers): its condition and the values of that sign, strongest first."""
-    strongest = max(map(abs, clause.levels.values()), default=0.0)
-    chosen = sorted(
-        (v for v, n in clause.levels.items() if sign * n > 0.3 * strongest), key=lambda v: -abs(clause.levels[v])
-    )
-    if not chosen:
-        return None
-    parts = [] if clause.feature == ALWAYS else [Predicate(family(clause.feature), tuple(chosen))]
-    parts += [] if clause.when is None else [clause.when]
-    return parts[0] if len(parts) == 1 else Predicate("all", parts=tuple(parts))
 
 
 def stillness(evidence: Evidence) -> str:

@@ -1,10 +1,11 @@
-"""Sorts of questions: about the token or its word, the few tokens before, context further back, or the place.
+"""What a clause asks, and of which sort it is: of the token or its word, the few tokens before, context, or the place.
 
 A clause belongs to the sorts of all its questions; verdicts compare what each sort explains.
 """
 
 from enum import StrEnum
 
+from agents.statistical.atoms import family
 from memory.records import Clause, Predicate
 from tools.rules import ALWAYS, conjuncts
 
@@ -50,3 +51,16 @@ def sort_of(predicate: Predicate) -> Sort:
         return Sort.POSITION
     near = of == "near-word" and (predicate.high or 0) <= NEAR
     return Sort.N_GRAM if of in N_GRAM or near else Sort.CONTEXT
+
+
+def cause(clause: Clause, sign: int) -> Predicate | None:
+    """Where a clause raises (or lowers): its condition and the values of that sign, strongest first."""
+    strongest = max(map(abs, clause.levels.values()), default=0.0)
+    chosen = sorted(
+        (v for v, n in clause.levels.items() if sign * n > 0.3 * strongest), key=lambda v: -abs(clause.levels[v])
+    )
+    if not chosen:
+        return None
+    parts = [] if clause.feature == ALWAYS else [Predicate(family(clause.feature), tuple(chosen))]
+    parts += [] if clause.when is None else [clause.when]
+    return parts[0] if len(parts) == 1 else Predicate("all", parts=tuple(parts))

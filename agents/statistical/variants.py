@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from tools.pages import Page
 from tools.rules import token_class
 
-LONGEST = 60  # tokens of a stretch
 CONTEXT_TOKENS = (4, 18)
 DRAWS = 200  # at something that fits, before something else is taken
 UNSPELT = "\ufffd"
@@ -38,10 +37,10 @@ class Stretch:
 def stretches(
     pages: Sequence[Page], chosen: Sequence[NDArray[np.bool_]], rng: random.Random, number: int
 ) -> list[Stretch]:
-    """Stretches that end where `chosen` (one bool array a page) is true, drawn evenly; of the page's beginning on."""
+    """Stretches from a page's beginning to where `chosen` (one bool array a page) is true, drawn evenly."""
     places = [(page, int(at)) for page, true in zip(pages, chosen, strict=True) for at in true.nonzero()[0]]
     drawn = rng.sample(places, min(number, len(places)))
-    found = (Stretch(page.tokens[max(0, at + 1 - LONGEST) : at + 1], float(page.values[at])) for page, at in drawn)
+    found = (Stretch(page.tokens[: at + 1], float(page.values[at])) for page, at in drawn)
     return [stretch for stretch in found if UNSPELT not in stretch.text and stretch.text.strip()]
 
 
