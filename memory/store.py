@@ -66,6 +66,11 @@ class Store(Queries):
         with self._writing, named_failures(self.path):
             self._connection.close()
 
+    def checkpoint(self) -> None:
+        """Write everything into the one file."""
+        with self._writing, self._cursor() as cursor:
+            cursor.execute("CHECKPOINT")
+
     def __enter__(self) -> Self:
         return self
 

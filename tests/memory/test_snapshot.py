@@ -1,0 +1,97 @@
+"""A copy of the store is read while another process owns it, and is renewed when the store has changed."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from memory.database import StoreLocked
+from memory.records import Run, Target
+from memory.snapshot import Snapshot, newest, publish
+from memory.store import Store
+
+TARGET = Target("gpt2", "0f3a", "blocks.9.mlp.out.hook_in", 9, 652)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "neuronaut.duckdb"
+    with Store.open(found) as store:
+        store.begin(Run("one", TARGET, 0, {}))
+    return found
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from memory.records import Run, Target
+from memory.store import Store
+from memory.snapshot import publish_open
+with Store.open(Path(sys.argv[1])) as owner:
+    owner.begin(Run("two", Target("gpt2", "0f3a", "blocks.9.mlp.out.hook_in", 9, 652), 0, {}))
+    print("owned", flush=True)
+    sys.stdin.readline()
+    publish_open(owner)
+    print("published", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_it_reads_what_the_owner_published_while_the_owner_writes_on(path: Path) -> None:
+    with Snapshot(path) as read, _owner(path) as owner:
+        assert not read.refresh()
+        assert [run.id for run in read.runs()] == ["one"]
+        _next(owner)
+        assert read.refresh()
+        assert {run.id for run in read.runs()} == {"one", "two"}
+
+
+def test_without_a_copy_an_owned_store_cannot_be_read(path: Path) -> None:
+    with _owner(path), pytest.raises(StoreLocked):
+        Snapshot(path)
+
+
+@contextmanager
+def _owner(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the store until it is told to publish, and then until the end of the block."""
+    command = [sys.executable, "-c", OWNER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "owned\n"
+        yield process
+        process.kill()
+
+
+def _next(owner: "subprocess.Popen[str]") -> None:
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    owner.stdin.write("\n")
+    owner.stdin.flush()
+    assert owner.stdout.readline() == "published\n"
+
+
+def test_it_publishes_by_itself_once_nobody_owns_the_store(path: Path) -> None:
+    with Snapshot(path) as read:
+        with Store.open(path) as owner:
+            owner.begin(Run("two", TARGET, 0, {}))
+        assert read.refresh()
+        assert not read.refresh()
+        assert len(read.runs()) == 2
+
+
+def test_an_empty_home_reads_as_an_empty_store(tmp_path: Path) -> None:
+    with Snapshot(tmp_path / "neuronaut.duckdb") as read:
+        assert read.runs() == []
+
+
+def test_the_copy_is_whole_and_leaves_nothing_beside(path: Path) -> None:
+    publish(path)
+    first = newest(path)
+    publish(path)
+    last = newest(path)
+    assert last is not None
+    assert last != first
+    assert {each.name for each in path.parent.iterdir()} == {path.name, last.name}
