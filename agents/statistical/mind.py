@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agents.mind import Decision, Evidence, View
 from agents.statistical import hypotheses, induction, prompts, prose
 from agents.statistical.certificates import borne_out, certified
-from agents.statistical.compact import compact_rule
+from agents.statistical.choice import chosen_rules
 from agents.statistical.readings import reading_of
 from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
 from tools.pages import Page
@@ -51,8 +51,7 @@ class Statistical:
         if prose.is_dead(evidence):
             return Explanation(Verdict.DEAD, prose.stillness(evidence), Rule(evidence.distribution.mean))
         reading = reading_of(evidence.pages, evidence.asked)
-        compact = compact_rule(reading)
-        full = induction.fullest_rule(reading, compact)
+        compact, full = chosen_rules(evidence)
         found = prose.verdict(evidence, reading, full)
         certificates = certified(compact, evidence.asked)
         told = borne_out(compact, certificates) if evidence.asked else compact

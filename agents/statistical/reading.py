@@ -1,7 +1,7 @@
 """Pages turned into columns: every feature, count and word before each token, as arrays that sums run over.
 
 Fitting pages come first, one page in four only checks. A nominal column numbers a feature's values, an ordinal one is a
-count cut off at 400; words and marks before a token are agents/statistical/reach.py's.
+count cut off at 2000; words and marks before a token are agents/statistical/reach.py's.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tools.rules.text import Text, text_of
 
 RAREST = 3  # a value seen less often on the fitting pages is not listed
 CHECKING = 4  # one page in so many
-HIGHEST = 400  # counts are cut off here
+HIGHEST = 2000  # counts are cut off here
 
 TABLES = (
     "token", "word", "pair", "previous", "previous-word", "second-previous", "line-opening", "inside",

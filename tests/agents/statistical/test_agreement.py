@@ -80,7 +80,7 @@ def test_a_tokenised_page_of_code_has_the_same_truth_in_arrays_and_in_rules() ->
     from tools.pocket import FOLDER
 
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    texts = [snippet * repeat for repeat in (1, 3) for snippet in SNIPPETS]
+    texts = [snippet * repeat for repeat in (1, 12) for snippet in SNIPPETS]
     pages = [[tokenizer.decode([number]) for number in tokenizer(text)["input_ids"]] for text in texts]
     reading = reading_of(pages)
     assert max(counted.max() for counted in reading.counts.values()) == HIGHEST
