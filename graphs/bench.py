@@ -41,18 +41,18 @@ def bench_of(means: Means) -> "Bench":
 class Bench:
     """Everything an inquiry into one target uses. Opening it may take the survey, which `progress` follows.
 
+    subject: the model, where it is loaded already.
+
     Raises SubjectError, CorpusError, StoreError or ChatModelError, each with one line for a person.
     """
 
-    def __init__(self, means: Means, *, progress: Progress | None = None) -> None:
+    def __init__(self, means: Means, *, progress: Progress | None = None, subject: Subject | None = None) -> None:
         self.means = means
         self.seconds: dict[str, float] = {}  # what opening took, by part
         self.store = Store.open(Path(means.home) / STORE)
         try:
             started = time.monotonic()
-            self.subject: Subject = load(
-                means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device
-            )
+            self.subject: Subject = subject or subject_of(means)
             self.target = _target(self.subject, means)
             self.mind = _mind(means)
             masked = load_masked(means.masked_lm) if means.masked_lm else None
@@ -60,7 +60,12 @@ class Bench:
             self.seconds["model"] = time.monotonic() - started
             bank = self.subject.bank(self.target)
             survey = take(
-                self.subject, means.corpus, Path(means.home), bank=bank, tokens=means.survey_tokens, progress=progress
+                self.subject,
+                means.corpus,
+                Path(means.surveys or means.home),
+                bank=bank,
+                tokens=means.survey_tokens,
+                progress=progress,
             )
             self.seconds["survey"] = time.monotonic() - started - self.seconds["model"]
             near = Thresholds(high=means.near_high, mid=means.near_mid, low=means.near_low)
@@ -124,6 +129,11 @@ class Bench:
             )
             for n, (prompt, r) in enumerate(zip(prompts, readings, strict=True))
         )  # fmt: skip
+
+
+def subject_of(means: Means) -> Subject:
+    """The model that means name, loaded."""
+    return load(means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device)
 
 
 def _target(subject: Subject, means: Means) -> Target:

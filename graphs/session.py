@@ -5,11 +5,11 @@ Knows how a run is named, begun, resumed, stopped and finished. Whoever watches 
 
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agents.language import Language
 from graphs.bench import STORE, Bench
@@ -22,7 +22,11 @@ from graphs.steps import StepFailed
 from memory.checkpoints import saver
 from memory.records import Run
 from memory.store import RunConflict, Store
+from tools.subject import Subject
 from tools.survey import Progress
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
 
 CHECKPOINTS = "checkpoints.sqlite"
 FINISHED = "finished"
@@ -31,18 +35,32 @@ LAST_STEPS = 4  # that may follow once the budget of steps is spent
 Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
 
 
+class Stopped(RuntimeError):
+    """Somebody asked for the run to stop; it is whole up to its last step."""
+
+
 class Session:
     """An inquiry into one target. `run_search` does it, or goes on with it; `findings` and `summary` say what came out.
 
-    Raises what Bench raises when it is opened, UnknownRun for a run to resume that is not in the store, and RunConflict
-    for one that was about another model than is found now.
+    run_id: a run to go on with. name: one to go on with where there is one, and else to begin. subject: the model, where
+    it is loaded already. Raises what Bench raises when it is opened, UnknownRun for a run to resume that is not in the
+    store, and RunConflict for one that was about another model than is found now.
     """
 
-    def __init__(self, means: Means, *, run_id: str | None = None, progress: Progress | None = None) -> None:
-        self.bench = Bench(means, progress=progress)
+    def __init__(
+        self,
+        means: Means,
+        *,
+        run_id: str | None = None,
+        name: str | None = None,
+        progress: Progress | None = None,
+        subject: Subject | None = None,
+    ) -> None:
+        self.bench = Bench(means, progress=progress, subject=subject)
         self.means = means
-        self.resumed = run_id is not None
-        self.run_id = run_id or _fresh_name(self.bench.target.name)
+        begun = name is not None and any(run.id == name for run in self.bench.store.runs())
+        self.resumed = run_id is not None or begun
+        self.run_id = run_id or name or _fresh_name(self.bench.target.name)
         try:
             self._announce()
             _ = self.bench.judge  # one that cannot be opened is told now, not at the end
@@ -62,16 +80,18 @@ class Session:
         min_improvement_threshold: float | None = None,
         *,
         watch: Watcher | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> Findings:
         """Run the graph to its end and return the findings. A finished run is only read.
 
-        The two limits replace those of the means for this call.
+        The two limits replace those of the means for this call. stop: asked after every step; Stopped is raised when it
+        says so, and the run goes on from there another time.
         """
         changed = {"max_iterations": max_iterations, "min_improvement": min_improvement_threshold}
         self._limit({name: value for name, value in changed.items() if value is not None})
         if self.bench.store.run(self.run_id).state != FINISHED:
             try:
-                self._drive(watch or _unwatched)
+                self._drive(watch or _unwatched, stop or _never)
             except StepFailed as error:
                 self.bench.store.finish(self.run_id, f"failed({error})")
                 raise
@@ -102,9 +122,10 @@ class Session:
         if changed:
             self.means = self.bench.limited(changed)
 
-    def _drive(self, watch: Watcher) -> None:
-        with ExitStack() as stack:
-            kept = stack.enter_context(saver(Path(self.means.home) / CHECKPOINTS))
+    @contextmanager
+    def compiled(self) -> "Iterator[tuple[CompiledStateGraph[Inquiry, Means, Any, Any], Any, Inquiry | None]]":
+        """The graph on its checkpoints, the config of this run, and what to stream from: None goes on."""
+        with saver(Path(self.means.home) / CHECKPOINTS) as kept:
             graph = build().compile(checkpointer=kept)
             config: Any = {
                 "configurable": {"thread_id": self.run_id},
@@ -120,10 +141,15 @@ class Session:
                 },
             }
             begun = kept.get_tuple(config) is not None
-            start: Inquiry | None = None if begun else {"run_id": self.run_id}
+            yield graph, config, None if begun else {"run_id": self.run_id}
+
+    def _drive(self, watch: Watcher, stop: Callable[[], bool]) -> None:
+        with self.compiled() as (graph, config, start):
             for update in graph.stream(start, config, context=self.means, stream_mode="updates", durability="sync"):
                 for node, values in update.items():
                     watch(node, values or {})
+                if stop():
+                    raise Stopped(f"run {self.run_id} was stopped between two steps")
 
 
 def resumable(home: Path, run_id: str) -> Means:
@@ -136,12 +162,17 @@ def resumable(home: Path, run_id: str) -> Means:
     settings: dict[str, Any] = run.settings | ({"llm": None, "judge": None} if run.state == FINISHED else {})
     if not settings.keys() <= {field.name for field in fields(Means)}:
         raise RunConflict(f"run {run_id} was made by another command: there is no inquiry to go on with")
-    settings |= {"home": str(home), "seed_prompts": tuple(settings.get("seed_prompts", ()))}
+    settings |= {"home": str(home), "surveys": None, "seed_prompts": tuple(settings.get("seed_prompts", ()))}
     return Means(**settings)
 
 
 def _fresh_name(target: str) -> str:
     return f"{target}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _never() -> bool:
+    """Nobody asks for a stop."""
+    return False
 
 
 def _unwatched(node: str, update: dict[str, Any]) -> None:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphs import offline
-from graphs.state import EXAMINATION, HEARING, Means
+from graphs import flags, offline
+from graphs.flags import JUDGED_CALLS
+from graphs.state import Means
 
 POCKET, STANDARD_LIBRARY = "pocket", "stdlib"
 HUB = "hf:"
 HUB_MODEL, HUB_CORPUS = "gpt2", f"{HUB}NeelNanda/pile-10k"
 LARGEST_SEED = 2**31 - 1
 BUILT_IN = "built-in"
-JUDGED_CALLS = Means.max_llm_calls + HEARING  # what may be asked where there is a judge and no limit was given
 
 
 class SettingError(ValueError):
@@ -37,69 +37,25 @@ class Choice:
 
 def parser() -> argparse.ArgumentParser:
     """The flags of `python -m graphs.interpret`."""
-    made = argparse.ArgumentParser(
-        prog="python -m graphs.interpret",
-        description="Find out what one neuron of a language model does, and show the evidence.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        argument_default=argparse.SUPPRESS,
+    made = flags.parser(
+        "python -m graphs.interpret", "Find out what one neuron of a language model does, and show the evidence."
     )
-    target = made.add_argument_group("target")
-    target.add_argument("--layer", type=int, help="layer, from 0")
-    target.add_argument("--neuron", type=int, help="neuron of the layer's MLP, from 0")
-    target.add_argument("--sae", metavar="SAE", help="a dictionary: RELEASE/ID of sae_lens, a folder, or pocket")
-    target.add_argument("--feature", type=int, help="a feature of that dictionary, instead of a neuron")
-    target.add_argument("--hook", metavar="NAME", help="any hook point, instead of a neuron")
-    target.add_argument("--index", type=int, help="which channel of that hook point")
-    target.add_argument("--negative", action="store_true", help="study what drives it down instead of up")
-    target.add_argument("--position", help="what a text's activation is: max, last, mean or an index")
-    sources = made.add_argument_group("sources")
-    sources.add_argument("--model", help="a hub name or a folder; gpt2 when it can be had, else the bundled pocket")
-    sources.add_argument("--corpus", help="a folder, a .txt, .jsonl or .parquet file, hf:DATASET, or stdlib")
-    sources.add_argument("--survey-tokens", type=int, help="tokens the survey reads; by the model's size")
-    sources.add_argument("--seed-prompts", type=Path, metavar="FILE", help="your own prompts, one a line")
-    sources.add_argument("--notes", type=Path, metavar="FILE", help="an analyst's notes for the agents")
-    sources.add_argument("--masked-lm", metavar="NAME", help="a masked language model for word replacements")
-    sources.add_argument("--device", help="cpu, cuda or mps")
-    mind = made.add_argument_group("mind")
-    mind.add_argument("--llm", help="auto, built-in, ollama:MODEL, PROVIDER:MODEL or scripted:FILE")
-    mind.add_argument(
-        "--judge",
-        metavar="MODEL",
-        help=f"a language model, named as for --llm, that judges the explanation: it is examined first, {EXAMINATION} "
-        f"calls once a model, and then asked about {HEARING - EXAMINATION} times an explanation",
-    )
-    mind.add_argument("--temperature", type=float, help="of the language model")
-    mind.add_argument("--ollama-url", metavar="URL", help="where Ollama listens (OLLAMA_HOST)")
-    mind.add_argument("--llm-timeout", type=float, metavar="SECONDS", help="for one exchange")
-    mind.add_argument("--seed", type=int, help="everything random follows from it")
-    budget = made.add_argument_group("budget")
-    budget.add_argument("--max-iterations", type=int, help="rounds of measured prompts")
-    budget.add_argument("--minutes", type=float, help="time for the inquiry after the survey")
-    budget.add_argument(
-        "--max-llm-calls",
-        type=int,
-        default=argparse.SUPPRESS,
-        help=f"exchanges with language models in all (default: {Means.max_llm_calls}, with a judge {JUDGED_CALLS})",
-    )
-    budget.add_argument("--max-forward-passes", type=int, help="prompts sent through the model")
-    budget.add_argument("--k", dest="keep", type=int, help="how many top and bottom prompts agents see")
-    budget.add_argument("--min-improvement", type=float, help="what counts as a better prompt")
-    budget.add_argument("--near-mid", type=float, help="cosine to a mediocre prompt that rejects a free proposal")
-    budget.add_argument("--near-high", type=float, help="the same for strong prompts; none by default")
-    budget.add_argument("--near-low", type=float, help="the same for weak prompts; none by default")
-    budget.add_argument("--stagnation", type=int, help="rounds without progress before exploring at random")
-    output = made.add_argument_group("output")
-    output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME)")
+    flags.add_target(made)
+    flags.add_sources(made)
+    flags.add_mind(made)
+    flags.add_budget(made)
+    output = flags.add_output(made)
     output.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as data")
     output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped")
-    made.set_defaults(
-        **{
-            name: value
-            for name in PASSED - UNIT - {"max_llm_calls"}
-            if (value := getattr(Means, name, None)) is not None
-        }
-    )
+    set_defaults(made)
     return made
+
+
+def set_defaults(made: argparse.ArgumentParser) -> None:
+    """Give every flag that means know the value they have by themselves."""
+    known = {action.dest for action in made._actions}
+    wanted = (PASSED - UNIT - {"max_llm_calls"}) & known
+    made.set_defaults(**{name: value for name in wanted if (value := getattr(Means, name, None)) is not None})
 
 
 def home(arguments: argparse.Namespace) -> str:

@@ -15,6 +15,7 @@ class Inquiry(TypedDict, total=False):
 
     run_id: Required[str]
     step: int  # steps committed
+    spoken: int  # those of them that a conversation made
     iteration: int  # rounds of measured prompts
     visits: dict[str, int]  # times each node has run
     waiting: list[dict[str, Any]]  # prompts accepted and not yet measured, as plain data
@@ -74,6 +75,8 @@ class Means:
     hook: str | None = None
     index: int | None = None
     masked_lm: str | None = None
+    ask: bool = False  # a person is asked before each worker (graphs/approval.py)
+    surveys: str | None = None  # the data folder that surveys are kept in; None: home
 
     def step_seed(self, state: Inquiry) -> int:
         """The seed of whatever is random in the step that follows this state."""

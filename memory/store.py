@@ -47,6 +47,9 @@ __all__ = [
 ]
 
 
+OF_A_RUN = ("runs", "steps", "records", "candidates", "hypotheses", "triggers", "explanations", "scores", "llm_calls")
+
+
 class Store(Queries):
     """One open DuckDB file. Use `Store.open`, and close it or leave its `with` block to let other processes in."""
 
@@ -113,6 +116,28 @@ class Store(Queries):
             for table, new in rows.step_rows(step).items():
                 self._insert(cursor, table, new)
         return True
+
+    def take_in(self, path: Path) -> list[str]:
+        """Copy every run of another store, which nobody has open, whole and once; returns the runs that were new.
+
+        One transaction: a run that is here already was taken in with all its rows.
+        """
+        source = str(path).replace("'", "''")
+        with self._writing, self._cursor() as cursor:
+            cursor.execute(f"ATTACH '{source}' AS shard (READ_ONLY)")
+            try:
+                cursor.execute("BEGIN")
+                sql = "SELECT id FROM shard.runs WHERE id NOT IN (SELECT id FROM runs) ORDER BY id"
+                new = [run_id for (run_id,) in cursor.execute(sql).fetchall()]
+                for table in OF_A_RUN:
+                    key = "id" if table == "runs" else "run_id"
+                    chosen = f"SELECT * FROM shard.{table} WHERE list_contains(?::VARCHAR[], {key})"
+                    cursor.execute(f"INSERT INTO {table} BY NAME {chosen}", [new])
+                cursor.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM shard.embeddings")
+                cursor.execute("COMMIT")
+            finally:
+                cursor.execute("DETACH shard")
+        return new
 
     def embeddings(self, keys: Collection[str]) -> dict[str, np.ndarray]:
         """The kept sentence embeddings among `keys` (text keys), float32 [384] each."""

@@ -86,6 +86,21 @@ class Survey:
         evidence = int(self.rows.lengths[~self.rows.held_out].sum())
         return self._tensors.get_slice("evidence.sample")[row, index][:evidence].astype(np.float32)
 
+    def samples(self, row: int) -> np.ndarray:
+        """`sample` of every unit of one hook point, float32 [units, sampled]."""
+        evidence = int(self.rows.lengths[~self.rows.held_out].sum())
+        return self._tensors.get_slice("evidence.sample")[row][:, :evidence].astype(np.float32)
+
+    def ranges(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest activation of every unit of one hook point in the evidence, float32 [units]."""
+        best, worst = (self._tensors.get_slice(f"evidence.{side}_value")[row][:, 0] for side in ("top", "bottom"))
+        return worst.astype(np.float32), best.astype(np.float32)
+
+    @property
+    def hooks(self) -> int:
+        """How many hook points it holds."""
+        return self._tensors.get_slice("evidence.top_row").get_shape()[0]
+
     def half(self, half: str) -> list[int]:
         """Row numbers of a half, in a fixed order unrelated to their length."""
         wanted = np.flatnonzero(self.rows.held_out == (half == "held_out"))

@@ -12,13 +12,16 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphs.report import bars, charts, heat, wording
 from graphs.report.findings import Findings
 from graphs.report.visible import number, percent, visible
 from memory.records import Record
 from tools.rules import shown
+
+if TYPE_CHECKING:
+    import jinja2
 
 EVIDENCE_ROWS = 400
 CHANGES = 10  # shown of each kind
@@ -32,11 +35,16 @@ KINDS = {
 
 def write(findings: Findings, path: Path) -> Path:
     """Write the page to `path`, whole or not at all; folders are made. Errors: OSError."""
+    return write_whole(render(findings), path)
+
+
+def write_whole(page: str, path: Path) -> Path:
+    """Write a page to `path`, whole or not at all; folders are made. Errors: OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(findings))
+            file.write(page)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
@@ -47,18 +55,32 @@ def write(findings: Findings, path: Path) -> Path:
 
 def render(findings: Findings) -> str:
     """The page as a string."""
+    return environment(HERE).get_template("report.html.j2").render(_context(findings))
+
+
+def environment(folder: Path) -> "jinja2.Environment":
+    """Templates of a folder, under the rules that every page is drawn by."""
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_legible,
     )
-    environment.filters.update(number=_typeset, percent=percent, token=shown, points=_points)
-    return environment.get_template("report.html.j2").render(_context(findings))
+    made.filters.update(number=_typeset, percent=percent, token=shown, points=_points)
+    return made
+
+
+def styled() -> dict[str, Any]:
+    """The style sheet, and the name by hash under which a page allows it."""
+    from markupsafe import Markup
+
+    style = (HERE / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {"style": Markup(style), "style_hash": f"sha256-{digest}"}
 
 
 def shown_evidence(findings: Findings, *, most: int = EVIDENCE_ROWS) -> list[Record]:
@@ -73,19 +95,13 @@ def shown_evidence(findings: Findings, *, most: int = EVIDENCE_ROWS) -> list[Rec
 
 
 def _context(findings: Findings) -> dict[str, Any]:
-    from markupsafe import Markup
-
     evidence = shown_evidence(findings)
     best = (findings.best,) if findings.best else ()
     strongest = (*findings.top, *findings.bottom, *findings.corpus_top, *best, *findings.front)
     scale = heat.scale_of(record.values for record in strongest)
-    style = (HERE / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return {
+    return styled() | {
         "f": findings,
         "target": findings.run.target,
-        "style": Markup(style),
-        "style_hash": f"sha256-{digest}",
         "scale": scale,
         "evidence": evidence,
         "all_evidence": len({record.id for record in (*evidence, *findings.evidence)}),

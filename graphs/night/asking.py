@@ -1,0 +1,159 @@
+"""From flags to an overnight run: which targets, which limits, in which folder.
+
+Knows the flags of `python -m graphs.overnight`. What cannot be used is a SettingError with one line.
+"""
+
+import argparse
+import math
+import os
+import random
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphs import flags
+from graphs.settings import SettingError, home, set_defaults
+from graphs.state import Means
+from tools.scanner import RANKS, scan
+from tools.subject import Subject
+from tools.survey import Survey
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TARGET = re.compile(r"L?(?P<layer>\d{1,6})[N.\s,]\s*(?P<neuron>\d{1,9})", re.IGNORECASE)
+FEATURE = re.compile(r"F(?P<feature>\d{1,9})", re.IGNORECASE)
+
+Target = tuple[str, dict[str, Any]]  # its name, and what of the means is its own
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Workers, and what the whole night may cost."""
+
+    workers: int
+    hours: float | None
+    llm_calls: int | None
+    forward_passes: int | None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of `python -m graphs.overnight`."""
+    made = flags.parser(
+        "python -m graphs.overnight",
+        "Explain many neurons, one after the other, with nobody watching. Interrupted, it goes on with --resume.",
+    )
+    which = made.add_argument_group("targets (one way of naming them)")
+    which.add_argument("--targets", type=Path, metavar="FILE", help="a file with one a line: 9.652, L9N652 or F117")
+    which.add_argument("--layer", type=int, help="all neurons of a layer; with the others, only that layer")
+    which.add_argument("--neurons", metavar="A-B", help="of that layer, from A to B")
+    which.add_argument("--sample", type=int, metavar="N", help="so many neurons at random")
+    which.add_argument("--interesting", type=int, metavar="N", help="the N best by --rank of the survey")
+    which.add_argument("--rank", choices=sorted(RANKS), default="weighted", help="what interesting means")
+    limits = made.add_argument_group("limits of the whole night")
+    limits.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    limits.add_argument("--hours", type=float, help="stop at a step boundary after so long")
+    limits.add_argument("--all-llm-calls", type=int, help="exchanges with language models by all neurons together")
+    limits.add_argument("--all-forward-passes", type=int, help="forward passes by all neurons together")
+    flags.add_sources(made)
+    flags.add_mind(made)
+    flags.add_budget(made)
+    output = flags.add_output(made)
+    output.add_argument("--name", help="what to call it; by date and time")
+    output.add_argument("--resume", metavar="NAME", help="go on with one that was stopped")
+    output.add_argument("--dry-run", action="store_true", help="say what it would do and cost, and stop")
+    output.add_argument("--status", action="store_true", help="say how the newest one stands, and stop")
+    output.add_argument("--report", action="store_true", help="write its morning report again, and stop")
+    set_defaults(made)
+    return made
+
+
+def fresh_folder(arguments: argparse.Namespace) -> Path:
+    """The folder of a new overnight run. Raises SettingError for a name that is no name, or is taken."""
+    name = getattr(arguments, "name", time.strftime("%Y%m%d-%H%M%S"))
+    if not NAME.fullmatch(name):
+        raise SettingError(f"--name may hold letters, digits, '.', '_' and '-', not '{name}'")
+    folder = Path(home(arguments)) / "overnight" / name
+    if (folder / "night.json").exists():
+        raise SettingError(f"there is an overnight run {name} already: --resume {name} goes on with it")
+    return folder
+
+
+def limits(arguments: argparse.Namespace) -> Limits:
+    """What the whole night may use. Raises SettingError for numbers that make no sense."""
+    given = vars(arguments)
+    for name in ("workers", "hours", "all_llm_calls", "all_forward_passes", "sample", "interesting"):
+        if name in given and not 0 < given[name] < math.inf:
+            raise SettingError(f"--{name.replace('_', '-')} must be above zero, not {given[name]}")
+    return Limits(given["workers"], given.get("hours"), given.get("all_llm_calls"), given.get("all_forward_passes"))
+
+
+def targets(arguments: argparse.Namespace, subject: Subject, survey: Survey) -> list[Target]:
+    """The targets asked for, each once, in the order they are worked on.
+
+    Raises SettingError when none or several ways of naming them were used, and for one that the model has not.
+    """
+    given = vars(arguments)
+    layer = given.get("layer")
+    if layer is not None and not 0 <= layer < subject.layers:
+        raise SettingError(f"{subject.name} has layers 0 to {subject.layers - 1}, not {layer}")
+    ways = [name for name in ("targets", "neurons", "sample", "interesting") if name in given]
+    if len(ways) > 1 or (not ways and layer is None) or (ways == ["neurons"] and layer is None):
+        raise SettingError(
+            "say which neurons, in one way: --targets FILE, --layer L [--neurons A-B], --sample N or --interesting N"
+        )
+    layers = range(subject.layers) if layer is None else [layer]
+    if ways == ["targets"]:
+        found = _listed(given["targets"])
+    elif ways == ["interesting"]:
+        ranked = scan(survey, hooks=list(layers), rank=given["rank"])[: given["interesting"]]
+        found = [_neuron(unit.hook, unit.index) for unit in ranked]
+    elif ways == ["sample"]:
+        every = [(at, index) for at in layers for index in range(subject.width_at(subject.neuron(at, 0).hook))]
+        drawn = random.Random(given["seed"]).sample(every, min(given["sample"], len(every)))
+        found = [_neuron(*each) for each in drawn]
+    else:
+        assert layer is not None
+        found = [_neuron(layer, index) for index in _range(given.get("neurons"), subject, layer)]
+    for _, unit in found:
+        if "layer" in unit:
+            subject.neuron(unit["layer"], unit["neuron"])
+    return list(dict(found).items())
+
+
+def _neuron(layer: int, index: int) -> Target:
+    return f"L{layer}N{index}", {"layer": layer, "neuron": index}
+
+
+def _range(words: str | None, subject: Subject, layer: int) -> range:
+    width = subject.width_at(subject.neuron(layer, 0).hook)
+    if words is None:
+        return range(width)
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", words)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+    if not first <= last < width:
+        raise SettingError(f"--neurons is A-B with both from 0 to {width - 1}, not '{words}'")
+    return range(first, last + 1)
+
+
+def _listed(path: Path) -> list[Target]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingError(f"cannot read {path}: {why}") from error
+    found: list[Target] = []
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].strip()
+        if not words:
+            continue
+        neuron, feature = TARGET.fullmatch(words), FEATURE.fullmatch(words)
+        if neuron:
+            found.append(_neuron(int(neuron["layer"]), int(neuron["neuron"])))
+        elif feature:
+            found.append((f"F{feature['feature']}", {"feature": int(feature["feature"]), "sae": Means.sae or "pocket"}))
+        else:
+            raise SettingError(f"{path}, line {number}: '{words[:40]}' is no target such as 9.652, L9N652 or F117")
+    if not found:
+        raise SettingError(f"{path} names no target")
+    return found

@@ -1,0 +1,119 @@
+"""Where everything of one overnight run lies, and what is written there. Plain files, each replaced whole.
+
+<home>/overnight/<name>/night.json      what was asked for, once
+                        queue.sqlite    the targets (memory/queue.py)
+                        heartbeat.json  how it stands, every few seconds
+                        work/<target>/  the store and checkpoints of a target that is being worked on
+                        shards/         stores of finished runs, until they are in the store of <home>
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from graphs.bench import STORE
+from graphs.settings import SettingError
+from graphs.state import Means
+from memory.queue import Item
+from memory.store import Store
+
+FOLDER = "overnight"
+
+
+@dataclass(frozen=True)
+class Night:
+    """An overnight run: its folder, the means that all targets share, and its limits."""
+
+    folder: Path
+    means: Means
+    workers: int
+    hours: float | None = None
+    llm_calls: int | None = None  # of all targets together
+    forward_passes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.folder.name
+
+    @property
+    def home(self) -> Path:
+        """The data folder it works for."""
+        return Path(self.means.home)
+
+    @property
+    def shards(self) -> Path:
+        """Stores of finished runs."""
+        return self.folder / "shards"
+
+    @property
+    def heartbeat(self) -> Path:
+        """The file that says how it stands."""
+        return self.folder / "heartbeat.json"
+
+    def work(self, item: Item) -> Path:
+        """The data folder of one target while it is worked on."""
+        return self.folder / "work" / item.name
+
+    def shard(self, item: Item) -> Path:
+        """The store of a finished run."""
+        return self.shards / f"{item.name}.duckdb"
+
+    def means_of(self, item: Item) -> Means:
+        """The means of one target's run, in its own folder and with the surveys of all."""
+        return replace(self.means, **item.unit, home=str(self.work(item)), surveys=str(self.home))
+
+    def save(self) -> None:
+        """Write down what was asked for."""
+        asked = {"workers": self.workers, "hours": self.hours, "llm_calls": self.llm_calls}
+        asked |= {"forward_passes": self.forward_passes, "means": asdict(self.means)}
+        written(self.folder / "night.json", asked)
+
+    def cleared(self, item: Item) -> None:
+        """Remove what was left of a target whose run is in the store."""
+        self.shard(item).unlink(missing_ok=True)
+        shutil.rmtree(self.work(item), ignore_errors=True)
+
+    def handed_over(self, item: Item) -> None:
+        """Put the closed store of a target where the owner takes it in, in one move."""
+        self.shards.mkdir(parents=True, exist_ok=True)
+        store = self.work(item) / STORE
+        if store.exists():
+            if store.with_name(f"{store.name}.wal").exists():
+                Store.open(store).close()  # whoever had it was killed: its log goes into the file
+            store.replace(self.shard(item))
+
+
+def night(folder: Path) -> Night:
+    """The overnight run of a folder; raises SettingError when there is none, or its file cannot be read."""
+    try:
+        asked = json.loads((folder / "night.json").read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Means)}
+        means: dict[str, Any] = {name: value for name, value in asked.pop("means").items() if name in known}
+        means["seed_prompts"] = tuple(means.get("seed_prompts", ()))
+        return Night(folder, Means(**means), **asked)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SettingError(f"no overnight run can be read in {folder}: {' '.join(str(error).split())[:200]}") from error
+
+
+def nights(home: Path) -> list[Path]:
+    """The folders of all overnight runs of a data folder, the newest first."""
+    found = [path.parent for path in (home / FOLDER).glob("*/night.json")]
+    return sorted(found, key=lambda folder: (folder / "night.json").stat().st_mtime, reverse=True)
+
+
+def written(path: Path, data: dict[str, Any]) -> None:
+    """Replace a JSON file whole: who reads it never sees half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(data, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

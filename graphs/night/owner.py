@@ -1,0 +1,237 @@
+"""Who owns an overnight run: starts workers, takes in what they finish, and says how it stands.
+
+One owner a run, held by a lock on owner.lock. Nothing is lost when it dies: workers stop at their next step when their
+owner is gone, finished runs lie in shards/, and the next owner goes on from the queue. The store of the data folder is
+opened only for the moment in which a run is taken in; where somebody else has it open, shards wait.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphs.bench import STORE
+from graphs.night.folder import Night, written
+from graphs.night.worker import resident_gb
+from graphs.settings import SettingError
+from memory.database import StoreDamaged, StoreError, StoreLocked
+from memory.queue import OPEN, Item, Queue, State
+from memory.snapshot import publish_open
+from memory.store import Store
+
+TICK = 0.5  # seconds between looks
+BEAT, PUBLISH = 2.0, 60.0  # seconds between heartbeats, and between copies for readers
+PATIENT = 5  # workers that end without having done anything, in a row, before no more are started
+ENDING = 60.0  # seconds that a worker is given to stop between two steps, once asked a second time
+RANKED = 10
+
+
+@dataclass
+class Crew:
+    """The worker processes of one owner."""
+
+    night: Night
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    in_vain: int = 0
+    complaint: str = ""
+
+    def fill(self, wanted: int) -> None:
+        """Start workers until so many run."""
+        environment = os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.night.workers))}
+        while len(self.processes) < wanted and self.in_vain < PATIENT:
+            command = [sys.executable, "-m", "graphs.night.worker", str(self.night.folder), str(os.getpid())]
+            with (self.night.folder / "workers.log").open("ab") as log:
+                self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
+
+    def reap(self, done: int) -> None:
+        """Forget those that have ended; `done` says whether targets were finished since the last look."""
+        self.in_vain = 0 if done else self.in_vain
+        for process in list(self.processes):
+            status = process.poll()
+            if status is not None:
+                self.processes.remove(process)
+                self.in_vain += status > 0
+                if status > 0:
+                    self.complaint = _last_line(self.night.folder / "workers.log")
+
+    def stop(self) -> None:
+        """Ask all to stop between two steps."""
+        for process in self.processes:
+            process.terminate()
+
+    def wait(self) -> None:
+        """Until all have ended; those that do not end in time are killed, which loses nothing."""
+        until = time.monotonic() + ENDING
+        for process in self.processes:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+
+
+class Owner:
+    """Runs an overnight run to its end, or until it is stopped. Raises SettingError when it has an owner already."""
+
+    def __init__(self, asked: Night, *, say: Callable[[dict[str, Any]], None]) -> None:
+        from filelock import FileLock, Timeout
+
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(asked.folder / "owner.lock", blocking=False)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise SettingError(f"overnight run {asked.name} is going on already; see it with --status") from None
+        self.night, self.queue, self._say = asked, Queue(asked.folder), say
+        self._crew = Crew(asked)
+        self._began, self._stopping, self._why = time.monotonic(), False, ""
+        self._published = self._told = -PUBLISH
+        self._waits = ""
+        self._open_at_start = 0
+
+    def stop(self, *_: object) -> None:
+        """Stop: workers end at their next step. Asked again, they are ended at once."""
+        if self._stopping:
+            for process in self._crew.processes:
+                process.kill()
+        self._stop("it was stopped")
+
+    def run(self) -> str:
+        """Work until no target is open, a limit is reached or it is stopped; returns why it ended."""
+        self._open_at_start = sum(item.state in OPEN for item in self.queue.items())
+        try:
+            while True:
+                items = self.queue.items()
+                done = self._taken_in(items)
+                self._crew.reap(done)
+                left = sum(item.state in OPEN for item in items)
+                self._mind_limits(items)
+                if not left or self._stopping:
+                    break
+                self._crew.fill(min(self.night.workers, left))
+                self._tell(items, "running")
+                time.sleep(TICK)
+            self._tell(items, "draining")
+            self._crew.stop()
+            self._crew.wait()
+        finally:
+            self._crew.stop()
+            self._crew.wait()
+            self._end()
+        return self._why or "every target has met its end"
+
+    def _stop(self, why: str) -> None:
+        self._why, self._stopping = self._why or why, True
+
+    def _mind_limits(self, items: list[Item]) -> None:
+        night, told = self.night, [item.told for item in items if item.told]
+        if night.hours is not None and time.monotonic() - self._began > 3600 * night.hours:
+            self._stop(f"its {night.hours:g} hours are over")
+        for most, name in ((night.llm_calls, "llm_calls"), (night.forward_passes, "passes")):
+            if most is not None and sum(each.get(name, 0) for each in told) >= most:
+                self._stop(f"the {name.replace('_', ' ')} of the whole night are spent")
+        if self._crew.in_vain >= PATIENT:
+            self._stop(f"workers cannot go on: {self._crew.complaint or 'they end without a word'}")
+
+    def _taken_in(self, items: list[Item]) -> int:
+        """Take finished runs into the store; how many."""
+        ready = [item for item in items if item.state in (State.FINISHED, State.SET_ASIDE)]
+        for item in ready:
+            if item.state is State.SET_ASIDE and not self.night.shard(item).exists():
+                self.night.handed_over(item)
+        ready = [item for item in ready if self.night.shard(item).exists() or item.state is State.FINISHED]
+        if not ready:
+            return 0
+        try:
+            with Store.open(self.night.home / STORE) as store:
+                for item in ready:
+                    self._take(store, item)
+                if time.monotonic() - self._published > PUBLISH:
+                    publish_open(store)
+                    self._published = time.monotonic()
+            self._waits = ""
+        except StoreLocked as error:
+            self._waits = str(error)
+            return 0
+        return len(ready)
+
+    def _take(self, store: Store, item: Item) -> None:
+        """One run into the store, and what is left of it removed; a shard that cannot be read is kept beside."""
+        shard = self.night.shard(item)
+        try:
+            if shard.exists():
+                store.take_in(shard)
+        except StoreDamaged:
+            shard.replace(shard.with_suffix(".damaged"))
+        if item.state is State.FINISHED:
+            self.queue.keep(item.name)
+        self.night.cleared(item)
+
+    def _tell(self, items: list[Item], state: str) -> None:
+        if time.monotonic() - self._told < BEAT and state == "running":
+            return
+        self._told = time.monotonic()
+        beat = self._beat(items, state)
+        written(self.night.heartbeat, beat)
+        self._say(beat)
+
+    def _beat(self, items: list[Item], state: str) -> dict[str, Any]:
+        counts = Counter(item.state for item in items)
+        done, left = counts[State.FINISHED] + counts[State.KEPT], sum(counts[each] for each in OPEN)
+        hours = (time.monotonic() - self._began) / 3600
+        ended = self._open_at_start - left
+        scored = [item for item in items if item.told.get("score") is not None]
+        scored.sort(key=lambda item: -(item.told["score"] - (item.told["floor"] or 0.0)))
+        return {
+            "name": self.night.name,
+            "state": state,
+            "pid": os.getpid(),
+            "time": time.time(),
+            "done": done,
+            "failed": sum(item.tries > 0 for item in items),
+            "set_aside": counts[State.SET_ASIDE],
+            "left": left,
+            "total": len(items),
+            "hours": round(hours, 4),
+            "eta_seconds": round(3600 * hours / ended * left) if ended else None,
+            "rss_gb": round(resident_gb(), 3),
+            "waits": self._waits,
+            "why": self._why,
+            "workers": [_standing(item) for item in items if item.state is State.RUNNING],
+            "best": [
+                {"target": item.name, "run_id": item.run_id}
+                | {key: item.told.get(key) for key in ("score", "floor", "verdict", "prose")}
+                for item in scored[:RANKED]
+            ],
+        }
+
+    def _end(self) -> None:
+        """Take in what the last steps brought, publish, and say that it is over."""
+        items = self.queue.items()
+        self._published = -PUBLISH
+        try:
+            self._taken_in(items)
+        except StoreError as error:
+            self._waits = str(error)
+        items = self.queue.items()
+        self._tell(items, "stopped" if any(item.state in OPEN for item in items) else "finished")
+        self._lock.release()
+
+
+def _standing(item: Item) -> dict[str, Any]:
+    names = ("pid", "run_id", "step", "node", "since", "rss_gb")
+    return {"target": item.name} | {name: getattr(item, name) for name in names}
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:300] if lines else ""

@@ -1,0 +1,208 @@
+"""`python -m graphs.overnight --sample 200`: many neurons, one after the other, with nobody watching.
+
+Exit status: 0 when every target has met its end (set aside is an end, with its reason), 2 for what the person can put
+right (one line, nothing lost), 3 when targets are left: it was stopped, a limit was reached, or workers cannot go on;
+`--resume NAME` goes on from there. SIGTERM and Ctrl-C stop it between two steps; a second one ends it at once.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphs import tracing
+from graphs.settings import SettingError, choose_corpus, choose_mind, choose_model, home, means, ollama_url
+
+if TYPE_CHECKING:
+    from graphs.night.folder import Night
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    from dotenv import load_dotenv
+
+    from graphs.failures import expected_failures, told
+    from graphs.night.asking import parser
+
+    load_dotenv()
+    arguments = parser().parse_args(words)
+    try:
+        return _overnight(arguments)
+    except KeyboardInterrupt:
+        _say("stopped before it began; nothing is lost", stream=sys.stderr)
+        return 130
+    except expected_failures() as error:
+        _say(told(error), stream=sys.stderr)
+        return 2
+
+
+def _overnight(arguments: argparse.Namespace) -> int:
+    from graphs.night.folder import night
+
+    given = vars(arguments)
+    if "status" in given:
+        return _status(_newest(arguments))
+    if "report" in given:
+        return _report(night(_newest(arguments)))
+    if line := tracing.settle():
+        _say(line)
+    if "resume" in given:
+        asked = night(_newest(arguments))
+        choose_model(asked.means.model, asked.means.corpus)
+    else:
+        found = _asked(arguments)
+        if found is None:
+            return 0
+        asked = found
+    return _run(asked)
+
+
+def _asked(arguments: argparse.Namespace) -> "Night | None":
+    """A new overnight run with its targets in the queue; None when it was only asked what it would cost."""
+    from graphs.bench import subject_of
+    from graphs.night import asking
+    from graphs.night.folder import Night
+    from memory.queue import Queue
+    from tools.survey import take
+
+    limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
+    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
+    _say(f"model {model.name}: {model.why}")
+    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
+    _say(f"corpus {corpus.name}: {corpus.why}")
+    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
+    _say(f"mind {mind.name}: {mind.why}")
+    unit = {name: value for name, value in vars(arguments).items() if name not in ("layer", "neurons")}
+    shared = means(argparse.Namespace(**unit, layer=0, neuron=0), model, corpus, mind)
+    asked = Night(folder, shared, limits.workers, limits.hours, limits.llm_calls, limits.forward_passes)
+    subject = subject_of(shared)
+    survey = take(
+        subject, shared.corpus, asked.home, bank=subject.neurons, tokens=shared.survey_tokens, progress=_reading()
+    )
+    targets = asking.targets(arguments, subject, survey)
+    _estimated(asked, len(targets))
+    if "dry_run" in vars(arguments):
+        return None
+    asked.save()
+    Queue(folder).add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
+    return asked
+
+
+def _run(asked: "Night") -> int:
+    from graphs.night.owner import Owner
+    from graphs.night.report import line
+
+    owner = Owner(asked, say=_Status().told)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, owner.stop)
+    why = owner.run()
+    tracing.flush()
+    _say(f"ended: {why}")
+    status = _report(asked)
+    beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
+    _say(line(beat, now=time.time()))
+    if beat["left"]:
+        _say(f"go on with: python -m graphs.overnight --resume {asked.name}")
+        return 3
+    return status
+
+
+def _report(asked: "Night") -> int:
+    from graphs.console import terminal
+    from graphs.night.report import blocks, gathered, write
+
+    morning = gathered(asked)
+    console = terminal()
+    for block in blocks(morning):
+        console.print(block)
+    print(write(morning, asked.folder / "morning.html").resolve())
+    return 0
+
+
+def _status(folder: Path) -> int:
+    from graphs.night.report import line
+
+    try:
+        beat = json.loads((folder / "heartbeat.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"overnight run {folder.name} has no heartbeat yet") from error
+    _say(line(beat, now=time.time()))
+    return 0
+
+
+def _newest(arguments: argparse.Namespace) -> Path:
+    """The folder of the overnight run that was named, or of the newest one."""
+    from graphs.night.asking import NAME
+    from graphs.night.folder import FOLDER, nights
+
+    kept, name = Path(home(arguments)), vars(arguments).get("resume", vars(arguments).get("name"))
+    if name is not None:
+        folder = kept / FOLDER / name
+        if not NAME.fullmatch(name) or not (folder / "night.json").exists():
+            known = ", ".join(each.name for each in nights(kept)[:5]) or "none"
+            raise SettingError(f"no overnight run '{name}'; the newest are {known}")
+        return folder
+    found = nights(kept)
+    if not found:
+        raise SettingError(f"no overnight run in {kept}")
+    return found[0]
+
+
+def _estimated(asked: "Night", targets: int) -> None:
+    from graphs.bench import STORE
+    from graphs.night import estimate
+    from memory.database import StoreLocked
+    from memory.snapshot import Snapshot
+
+    path = asked.home / STORE
+    cost, each = None, None
+    try:
+        with Snapshot(path) as store:
+            cost = estimate.past(store, asked)
+            runs = len(store.runs())
+            each = path.stat().st_size / runs if runs else None
+    except StoreLocked:
+        pass  # nobody has published a copy yet: the estimate says that it knows nothing
+    for told in estimate.told(asked, targets, cost, bytes_a_run=each):
+        _say(told)
+
+
+class _Status:
+    """The live status line: on a terminal one line that is written over, else one a minute."""
+
+    def __init__(self) -> None:
+        self._last = -60.0
+
+    def told(self, beat: dict[str, Any]) -> None:
+        from graphs.night.report import line
+
+        words = line(beat, now=time.time())
+        if sys.stdout.isatty():
+            print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] == "running" else "\n", flush=True)
+        elif time.monotonic() - self._last >= 60 or beat["state"] != "running":
+            self._last = time.monotonic()
+            _say(words)
+
+
+def _reading() -> Any:
+    last = [-10.0]
+
+    def progress(done: int, total: int) -> None:
+        if time.monotonic() - last[0] >= 10:
+            last[0] = time.monotonic()
+            _say(f"survey: {done:,} of {total:,} tokens")
+
+    return progress
+
+
+def _say(line: str, *, stream: Any = None) -> None:
+    from graphs.console import clean
+
+    print(clean(line), file=stream or sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
