@@ -15,7 +15,7 @@ from agents.chat_model import ChatModel, open_chat_model
 from agents.language import Language
 from agents.mind import Evidence, Mind
 from agents.statistical.mind import Statistical
-from graphs.state import HEARING, Means
+from graphs.state import HEARING, STORE, Means
 from memory.recall import MiniLM, Thresholds
 from memory.records import DERIVED, Origin, Prompt, Record, Target
 from memory.screening import Screening
@@ -27,7 +27,6 @@ from tools.pages import Pages
 from tools.subject import Subject
 from tools.survey import Progress, take
 
-STORE = "neuronaut.duckdb"
 SHARE = 5  # of few calls in all, one part for the mind and the others for the judge
 
 _open: dict[Means, "Bench"] = {}

@@ -27,7 +27,7 @@ def _used(state: Inquiry, means: Means) -> dict[str, float]:
     used = {
         "rounds": state.get("iteration", 0) / max(1, means.max_iterations),
         "forward passes": state.get("passes", 0) / max(1, means.max_forward_passes),
-        "steps": state.get("step", 0) / most_steps(means),
+        "steps": (state.get("step", 0) - state.get("spoken", 0)) / most_steps(means),
     }
     if means.minutes is not None:
         used["minutes"] = state.get("seconds", 0.0) / (60 * means.minutes)

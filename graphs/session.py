@@ -42,9 +42,9 @@ class Stopped(RuntimeError):
 class Session:
     """An inquiry into one target. `run_search` does it, or goes on with it; `findings` and `summary` say what came out.
 
-    run_id: a run to go on with. name: one to go on with where there is one, and else to begin. subject: the model, where
-    it is loaded already. Raises what Bench raises when it is opened, UnknownRun for a run to resume that is not in the
-    store, and RunConflict for one that was about another model than is found now.
+    run_id: a run to go on with. name: one to go on with where there is one, and else to begin. subject: the model,
+    where it is loaded already. Raises what Bench raises when it is opened, UnknownRun for a run to resume that is not
+    in the store, and RunConflict for one that was about another model than is found now.
     """
 
     def __init__(

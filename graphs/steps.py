@@ -3,6 +3,9 @@
 A node's work returns an Outcome: what to remember, and the state's next values. Both are written in one transaction
 under (run, step number), with the update itself. After a crash LangGraph runs the unfinished node again; when its step
 is already in the store, the stored update is returned and nothing is done twice.
+
+A conversation (graphs/talk) commits steps of its own in between, which say so under SPOKEN. The next node hears them
+first: its step comes after them, and its update carries what they add to the state.
 """
 
 import time
@@ -13,8 +16,9 @@ from typing import Any, Protocol
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from graphs.approval import approved
 from graphs.bench import Bench, bench_of
-from graphs.state import Inquiry, Means
+from graphs.state import SPOKEN, Inquiry, Means
 from memory.database import StoreError
 from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Record, Score, Step, Trigger
 
@@ -53,9 +57,10 @@ def committed(node: str, work: Work) -> Node:
 
     def run(state: Inquiry, *, runtime: Runtime[Means]) -> dict[str, Any]:
         bench = bench_of(runtime.context)
-        number = state.get("step", 0) + 1
+        heard = _heard(bench, state)
+        number = heard.get("step", state.get("step", 0)) + 1
         done = bench.store.step(state["run_id"], number)
-        return done if done is not None else _do(bench, state, number, node, work)
+        return done if done is not None else _do(bench, state, heard, number, node, work)
 
     return run
 
@@ -66,6 +71,9 @@ def routed(work: Work) -> Node:
 
     def run(state: Inquiry, *, runtime: Runtime[Means]) -> Command:
         update = node(state, runtime=runtime)
+        if runtime.context.ask:
+            after: Any = {**state, **update}
+            update = approved(bench_of(runtime.context), after, update)
         return Command(update=update, goto=update["goto"])
 
     return run
@@ -82,7 +90,26 @@ def _attempted(node: str, work: Work, bench: Bench, state: Inquiry) -> Outcome:
         raise StepFailed(f"{node} failed: {type(error).__name__}: {reason}") from error
 
 
-def _do(bench: Bench, state: Inquiry, number: int, node: str, work: Work) -> dict[str, Any]:
+def _heard(bench: Bench, state: Inquiry) -> dict[str, Any]:
+    """What the conversation steps right after this state change in it; empty where there are none."""
+    steps: list[dict[str, Any]] = []
+    first = state.get("step", 0) + 1
+    while (done := bench.store.step(state["run_id"], first + len(steps))) is not None and SPOKEN in done:
+        steps.append(done)
+    if not steps:
+        return {}
+    peaks = [best for best in (state.get("best"), *(step.get("best") for step in steps)) if best is not None]
+    waiting = [prompt for step in steps for prompt in step.get("adds", [])]
+    return {
+        "step": state.get("step", 0) + len(steps),
+        "spoken": state.get("spoken", 0) + len(steps),
+        "best": max(peaks, default=None),
+        "waiting": [*state.get("waiting", []), *waiting],
+    }
+
+
+def _do(bench: Bench, before: Inquiry, heard: dict[str, Any], number: int, node: str, work: Work) -> dict[str, Any]:
+    state: Any = {**before, **heard}
     bench.read_pages()  # before passes are counted: a resumed run reads them anew
     passes, started = bench.subject.passes, time.monotonic()
     outcome = _attempted(node, work, bench, state)
@@ -91,6 +118,7 @@ def _do(bench: Bench, state: Inquiry, number: int, node: str, work: Work) -> dic
     visits = dict(state.get("visits", {}))
     visits[node] = visits.get(node, 0) + 1
     update = {
+        **heard,
         **outcome.update,
         "step": number,
         "visits": visits,

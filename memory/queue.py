@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ TABLE = """
 CREATE TABLE IF NOT EXISTS targets (
     name TEXT PRIMARY KEY, place INTEGER, unit TEXT, run_id TEXT, state TEXT DEFAULT 'waiting', tries INTEGER DEFAULT 0,
     stuck INTEGER DEFAULT 0, mark INTEGER DEFAULT -1, pid INTEGER, step INTEGER DEFAULT 0, node TEXT DEFAULT '',
-    since REAL DEFAULT 0, rss_gb REAL DEFAULT 0, reason TEXT DEFAULT '', told TEXT DEFAULT '{}'
+    since REAL DEFAULT 0, beaten REAL DEFAULT 0,
+    rss_gb REAL DEFAULT 0, reason TEXT DEFAULT '', told TEXT DEFAULT '{}'
 )
 """
 
@@ -61,7 +63,8 @@ class Item:
     step: int
     node: str
     pid: int | None
-    since: float  # seconds since the epoch
+    since: float  # when it was taken, and when its last step was done, in seconds since the epoch
+    beaten: float
     rss_gb: float
     reason: str
     told: dict[str, Any]
@@ -94,14 +97,12 @@ class Queue:
         """All targets, in order."""
         with closing(self._connected()) as connection, _named(self.path):
             rows = connection.execute(
-                "SELECT name, unit, run_id, state, tries, step, node, pid, since, rss_gb, reason, told FROM targets"
-                " ORDER BY place"
+                "SELECT name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told"
+                " FROM targets ORDER BY place"
             ).fetchall()
         return [
-            Item(
-                name, json.loads(unit), run, State(state), tries, step, node, pid, since, rss, reason, json.loads(told)
-            )
-            for name, unit, run, state, tries, step, node, pid, since, rss, reason, told in rows
+            Item(name, json.loads(unit), run_id, State(state), *standing, reason, json.loads(told))
+            for name, unit, run_id, state, *standing, reason, told in rows
         ]
 
     def take(self, now: float, *, reached: Callable[[Item], int]) -> Item | None:
@@ -142,7 +143,7 @@ class Queue:
 
     def beat(self, name: str, *, step: int, node: str, rss_gb: float) -> None:
         """Say how far a held target has got."""
-        self._set(name, step=step, node=node, rss_gb=rss_gb)
+        self._set(name, step=step, node=node, rss_gb=rss_gb, beaten=time.time())
 
     def finish(self, name: str, told: dict[str, Any]) -> None:
         """The run of a held target is whole, and lies where the owner will find it."""

@@ -1,0 +1,172 @@
+"""`python -m graphs.chat --run RUN`: a conversation about one neuron, on the same graph and store as its inquiry.
+
+Exit status: 0 when the conversation was left, 2 for what the person can put right (one line), 130 when interrupted
+before it began. Everything said is kept under HOME/chats, everything measured in the store.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphs import offline
+from graphs.settings import (
+    BUILT_IN,
+    SettingError,
+    choose_corpus,
+    choose_mind,
+    choose_model,
+    home,
+    means,
+    ollama_url,
+    parser,
+)
+
+if TYPE_CHECKING:
+    from agents.chat_model import ChatModel
+    from graphs.state import Means
+    from graphs.talk.desk import Desk
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    try:
+        return _told(words)
+    except KeyboardInterrupt:
+        _say("stopped; what is done is kept", error=True)
+        return 130
+
+
+def _told(words: list[str] | None) -> int:
+    from dotenv import load_dotenv
+
+    load_dotenv()
+    arguments = _parser().parse_args(words)
+    from graphs.failures import expected_failures, told
+
+    try:
+        return _chat(arguments)
+    except expected_failures() as error:
+        _say(told(error), error=True)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser()
+    made.prog = "python -m graphs.chat"
+    made.description = "Talk about one neuron: test texts, ask why, go on with its inquiry."
+    talk = made.add_argument_group("conversation", "for a stored run, or for the unit named above")
+    talk.add_argument(
+        "--run", metavar="RUN", help="the run to talk about; by default the newest of the unit, or of all"
+    )
+    talk.add_argument("--thread", metavar="ID", help="the conversation to go on with; by default the run's own")
+    talk.add_argument("--ask", action="store_true", help="ask me before each step of the inquiry")
+    return made
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    for taken in ("resume", "json"):
+        if hasattr(arguments, taken):
+            raise SettingError(f"--{taken} belongs to graphs.interpret; a conversation takes --run RUN")
+    for name, value in offline.QUIET.items():  # read by libraries when they are imported
+        os.environ.setdefault(name, value)
+    from graphs.console import terminal
+    from graphs.talk.answering import Answering
+    from graphs.talk.keyboard import reader
+    from graphs.talk.room import Room
+    from graphs.talk.transcript import Transcript, default_thread
+
+    folder = Path(home(arguments))
+    run_id = _run_id(arguments, folder)
+    chat = _model(arguments)
+    with _desk(arguments, folder, run_id) as desk:
+        desk.run()
+        transcript = Transcript(folder, getattr(arguments, "thread", default_thread(desk.run_id)))
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        room = Room(desk, transcript, Answering(desk, chat), terminal(), echo=not interactive)
+        room.enter()
+        room.converse(reader(folder, lambda: _names(desk)))
+        _say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}")
+    return 0
+
+
+def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
+    """The stored run that is meant, None for a unit without one. Raises SettingError when nothing is meant."""
+    from graphs.talk.transcript import Transcript, named
+
+    wanted = getattr(arguments, "run", None)
+    if wanted is not None:
+        return named("--run", wanted)
+    thread = getattr(arguments, "thread", None)
+    if thread is not None and (found := Transcript(folder, thread).run_id) is not None:
+        return named("--run", found)
+    unit = any(hasattr(arguments, flag) for flag in ("layer", "neuron", "sae", "feature", "hook", "index"))
+    newest = _newest(arguments, folder)
+    if newest is None and not unit:
+        raise SettingError(f"no run is kept in {folder}: name a unit with --layer L --neuron N, or use --home")
+    return newest
+
+
+def _newest(arguments: argparse.Namespace, folder: Path) -> str | None:
+    """The newest stored run of the unit that is named, or of all when none is."""
+    from graphs.state import STORE
+    from graphs.talk.desk import Desk
+
+    if not (folder / STORE).exists():
+        return None
+    asked = {name: getattr(arguments, name) for name in ("layer", "neuron", "feature", "hook", "index", "sae", "model")
+             if hasattr(arguments, name)}  # fmt: skip
+    if "layer" in asked and "neuron" in asked:
+        asked["sign"] = -1 if getattr(arguments, "negative", False) else 1
+    with Desk(folder, "any").reading() as store:
+        for run in store.runs():
+            if all(run.settings.get(name) == value for name, value in asked.items()):
+                return run.id
+    return None
+
+
+def _desk(arguments: argparse.Namespace, folder: Path, run_id: str | None) -> "Desk":
+    from graphs.talk.desk import Desk
+
+    ask = getattr(arguments, "ask", False)
+    return Desk(folder, run_id, means=None if run_id else _asked(arguments), ask=ask)
+
+
+def _asked(arguments: argparse.Namespace) -> "Means":
+    """The means of a new run, with a line for each choice."""
+    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
+    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
+    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
+    for what, choice in (("model", model), ("corpus", corpus), ("mind", mind)):
+        _say(f"{what} {choice.name}: {choice.why}")
+    return means(arguments, model, corpus, mind)
+
+
+def _model(arguments: argparse.Namespace) -> "ChatModel | None":
+    """The language model that reads what is no command; None without one. Raises ChatModelError for a named one."""
+    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
+    if mind.name == BUILT_IN:
+        return None
+    from agents.chat_model import open_chat_model
+
+    seconds = getattr(arguments, "llm_timeout", 60.0)
+    return open_chat_model(mind.name, temperature=0.0, timeout_seconds=seconds, base_url=ollama_url(arguments))
+
+
+def _names(desk: "Desk") -> list[str]:
+    """What can be compared with: neurons, and runs by id."""
+    with desk.reading() as store:
+        runs = [run for run in store.runs() if run.id != desk.run_id]
+    neurons = dict.fromkeys(f"{run.target.layer}.{run.target.index}" for run in runs)
+    return [*neurons, *(run.id for run in runs)]
+
+
+def _say(line: str, *, error: bool = False) -> None:
+    from graphs.console import clean
+
+    print(clean(line), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""A person's claims within a conversation: stated, put in other words, and tested like any other claim of the run.
+
+A running inquiry measures their texts in its next round. A finished one does not go on, so they are measured and
+weighed here. Refuses to know what fate a claim deserves (agents/weighing.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agents.weighing import weighed
+from graphs.settings import BUILT_IN
+from graphs.talk import claims
+from graphs.talk.desk import Desk, Unable
+from graphs.talk.drawing import words
+from memory.records import Fate, Hypothesis, Origin
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def meant(desk: Desk, name: str, said: str) -> Hypothesis:
+    """The claim that an edit names; raises Unable where there is none, or nothing to put in its place."""
+    with desk.reading() as store:
+        old = claims.found(store.hypotheses(desk.run_id), name)
+    if old is None:
+        raise Unable(f"no claim is called {name!r:.60}: show hypotheses lists them")
+    if not said.strip():
+        raise Unable("an edit says what the claim is to be: edit h-3: CLAIM")
+    return old
+
+
+def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: str = "") -> "Iterator[Text]":
+    """Add a person's claim to the run with the texts that test it. `old` is the claim it puts in other words."""
+    claim = claims.read_claim(said)
+    if not claim.statement:
+        raise Unable("a claim says in words what the neuron fires on")
+    bench = desk.session().bench
+    if any(known.id == claim.id for known in bench.store.hypotheses(desk.run_id)):
+        raise Unable(f"{claim.id} says that already")
+    claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)
+    if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
+        raise Unable(claims.WANTING)
+    desk.commit(command, desk.waits(claims.tests_of(claim)) | ({"edited": old} if old else {}), hypotheses=[claim])
+    yield words(f"{claim.id} joins the claims: {claim.statement}")
+    yield words(f"  {claims.told(claim)}; next tests it{f'. {old} keeps its own evidence' if old else ''}", "dim")
+
+
+def unanswered(desk: Desk) -> list[Hypothesis]:
+    """A person's claims of which nothing is known yet."""
+    with desk.reading() as store:
+        own = [claim for claim in store.hypotheses(desk.run_id) if claim.author == claims.AUTHOR]
+    return [claim for claim in own if not (claim.hits or claim.misses or claim.reason)]
+
+
+def weighed_now(desk: Desk) -> "Iterator[Text]":
+    """Test a person's claims on a finished run: measure their texts, and weigh them."""
+    bench = desk.session().bench
+    for claim in unanswered(desk):
+        prompts = claims.tests_of(claim)
+        read = desk.measured("weigh", prompts)
+        made = [replace(record, prompt=prompt) for record, prompt in zip(read, prompts, strict=True)]
+        known = bench.store.records(desk.run_id, origins=[Origin.PAIR, Origin.HYPOTHESIS])
+        every = {record.id: record for record in [*known, *made]}
+        now = weighed(claim, every.values(), firing=bench.pages.distribution.firing)
+        if now.fate is Fate.PROPOSED:
+            now = replace(now, reason=f"not decided: {now.reason}")
+        desk.commit("weighed", {}, hypotheses=[now])
+        yield words(f"  {now.id} {now.fate.value}: {now.statement}", "bold")
+        yield words(f"  {now.reason}", "dim")

@@ -1,0 +1,209 @@
+"""What a person may say in a conversation about a neuron, and how a line of plain language is read as one of these.
+
+`parse` is a pure function of the line. A line in a command's own form is understood exactly; a looser one is a reading,
+which whoever acts on it should tell ("I understood: ..."); of any other line the nearest commands are named. Refuses to
+know what a command does.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+
+LONGEST = 20_000  # characters of a line that are read
+SHOWN, MOST_SHOWN = 10, 100
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing to do: its name, and the text or the number that goes with it."""
+
+    name: str
+    text: str = ""
+    number: int = 0
+
+    @property
+    def line(self) -> str:
+        """The command in its own form, which `parse` reads back exactly."""
+        text = self.text.replace("\\", "\\\\").replace("\n", "\\n")
+        return FORMS[self.name].line.format(text=text, number=self.number, first=text.partition("\n")[0]).strip()
+
+
+@dataclass(frozen=True)
+class Form:
+    """A command's own form, what it is for, and the patterns that are read as it, exactly and loosely."""
+
+    line: str
+    usage: str
+    what: str
+    exact: re.Pattern[str]
+    loose: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How a line was read: the command, whether it stood there in its own form, and the nearest forms if none did."""
+
+    command: Command | None = None
+    exact: bool = False
+    nearest: tuple[str, ...] = ()
+
+
+def _form(line: str, usage: str, what: str, exact: str, loose: str | None = None) -> Form:
+    flags = re.IGNORECASE | re.DOTALL
+    return Form(line, usage, what, re.compile(exact, flags), re.compile(loose, flags) if loose else None)
+
+
+_UNIT = r"(?P<text>L?\d{1,3}(?:\.|N|:)\d{1,6}|[A-Za-z0-9][\w.-]{8,119})"
+_QUOTED = r"[\"'“‘`](?P<text>.+)[\"'”’`]"
+
+FORMS: dict[str, Form] = {
+    "test": _form(
+        "test this: {text}",
+        "test this: TEXT",
+        "measure a text now (\\n is a line break)",
+        r"(?:test|measure|try)(?: this)?:(?P<text>.*)",
+        rf".*?\b(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b.*?{_QUOTED}\W*",
+    ),
+    "why": _form(
+        "why?",
+        "why?",
+        "why the last text tested fired, or did not",
+        r"why\W*",
+        r".*\bwhy\b.*",
+    ),
+    "explanation": _form(
+        "explain",
+        "explain",
+        "the explanation, clause by clause",
+        r"(?:explain|explanation|why the explanation)\W*",
+        r".*\b(?:explain|explanation|what does it do|what is it(?: for)?|rule|verdict)\b.*",
+    ),
+    "prune": _form(
+        "prune the best",
+        "prune the best",
+        "cut the strongest text to what it needs",
+        r"prune(?: (?:the )?(?:best|strongest|it))?\W*",
+        r".*\b(?:prune|shorten|trim|minimal|shortest)\b.*",
+    ),
+    "kills": _form(
+        "what kills it",
+        "what kills it",
+        "single changes that stop it, measured",
+        r"(?:what )?kills(?: it)?\W*",
+        r".*\b(?:kill|kills|stop|stops|silence|silences|break|breaks)\b.*",
+    ),
+    "top": _form(
+        "show top {number}",
+        "show top 10",
+        "the strongest texts",
+        r"(?:show )?top(?: (?P<number>\d{1,6}))?\W*",
+        r".*\b(?:top|strongest|highest|best)\b(?:.*?(?P<number>\d{1,6}))?.*",
+    ),
+    "bottom": _form(
+        "show bottom {number}",
+        "show bottom 5",
+        "the weakest texts",
+        r"(?:show )?bottom(?: (?P<number>\d{1,6}))?\W*",
+        r".*\b(?:bottom|weakest|lowest)\b(?:.*?(?P<number>\d{1,6}))?.*",
+    ),
+    "hypotheses": _form(
+        "show hypotheses",
+        "show hypotheses",
+        "the claims so far and their fate",
+        r"(?:show )?(?:hypotheses|claims)\W*",
+        r".*\b(?:hypotheses|claims)\b.*",
+    ),
+    "scores": _form(
+        "scores",
+        "scores",
+        "how well the explanation predicts",
+        r"(?:show )?scores?\W*",
+        r".*\b(?:scores?|how good|how well)\b.*",
+    ),
+    "compare": _form(
+        "compare with {text}",
+        "compare with 9.653",
+        "another neuron or run, side by side",
+        rf"compare(?: it)?(?: with| to)? {_UNIT}",
+        rf".*\b(?:compare|versus|vs|against|difference)\b.*?{_UNIT}.*",
+    ),
+    "next": _form(
+        "next",
+        "next",
+        "go on with the inquiry, one decision",
+        r"(?:next|go on|continue|proceed)\W*",
+        r".*\b(?:go on|continue|carry on|proceed|next step)\b.*",
+    ),
+    "similar": _form(
+        "what else fires like this?",
+        "what else fires like this?",
+        "other neurons by what they mean",
+        r"(?:what else fires like (?:this|it)|similar)\W*",
+        r".*\b(?:similar|what else|others? like|alike)\b.*",
+    ),
+    "hypothesis": _form(
+        "hypothesis: {text}",
+        "hypothesis: CLAIM | fires: TEXT; TEXT | silent: TEXT",
+        "a claim of yours, tested at the next step",
+        r"(?:hypothesis|claim):(?P<text>.*)",
+    ),
+    "edit": _form(
+        "edit {text}",
+        "edit h-3: CLAIM | fires: TEXT | silent: TEXT",
+        "a claim put in your words, as one of its own",
+        r"edit (?P<text>[\w.-]{1,80}\s*:.*)",
+    ),
+    "note": _form("note: {text}", "note: TEXT", "kept with the run, for its agents too", r"note:(?P<text>.*)"),
+    "help": _form("help", "help", "this list", r"(?:help|\?|commands)\W*", r".*\bhelp\b.*"),
+    "quit": _form("quit", "quit", "leave; everything is kept", r"(?:quit|exit|bye|leave|stop|q)\W*", None),
+}
+TEXTUAL = frozenset({"test", "compare", "hypothesis", "edit", "note"})  # nothing without a text
+
+
+def parse(line: str) -> Understood:
+    """Read a line. A command that wants a text and has none is not understood."""
+    spoken = line[:LONGEST].strip()
+    for exact in (True, False):
+        for name, form in FORMS.items():
+            pattern = form.exact if exact else form.loose
+            found = pattern.fullmatch(spoken) if pattern is not None and spoken else None
+            if found and (command := made(name, **found.groupdict())) is not None:
+                return Understood(command, exact)
+    return Understood(nearest=_nearest(spoken))
+
+
+def made(name: str, *, text: str | None = None, number: str | int | None = None) -> Command | None:
+    """The command of this name, or None where it does not exist or lacks what it needs."""
+    form = FORMS.get(name)
+    if form is None:
+        return None
+    said = _unescaped((text or "")[:LONGEST]).strip(" ") if name in TEXTUAL else ""
+    if name in TEXTUAL and not said.strip():
+        return None
+    counted = "{number}" in form.line
+    amount = max(1, min(MOST_SHOWN, int(number or SHOWN))) if counted else 0
+    return Command(name, said, amount)
+
+
+def usage() -> list[tuple[str, str]]:
+    """Every command's form with what it is for."""
+    return [(form.usage, form.what) for form in FORMS.values()]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(\\|n)", lambda found: "\n" if found[1] == "n" else "\\", text)
+
+
+def _nearest(line: str) -> tuple[str, ...]:
+    """The forms that share words, or letters, with a line; the plainest ones for one that shares nothing."""
+    spoken = line.lower()
+    words = set(re.findall(r"[a-z]{3,}", spoken))
+
+    def likeness(form: Form) -> float:
+        about = f"{form.usage} {form.what}".lower()
+        shared = len(words & set(re.findall(r"[a-z]{3,}", about)))
+        return shared + difflib.SequenceMatcher(None, spoken[:80], form.usage.lower()).ratio()
+
+    ranked = sorted(FORMS.values(), key=likeness, reverse=True)
+    near = [form.usage for form in ranked[:3] if likeness(form) > 0.45]
+    return tuple(near) or ("test this: TEXT", "why?", "help")

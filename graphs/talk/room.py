@@ -1,0 +1,139 @@
+"""The conversation itself: a line in, lines out as they come, both kept before they are shown.
+
+Knows the order of things: an open question is answered first, then a command in its own form is done, then the language
+model is asked what a line means, and last the line is read loosely, and said so. A failure that a person can put right
+is one line and the conversation goes on; Ctrl-C ends the command that runs, Ctrl-D the conversation.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from graphs.failures import expected_failures, told
+from graphs.talk import showing
+from graphs.talk.answering import Answering
+from graphs.talk.commands import Command, Understood, parse
+from graphs.talk.desk import BUSY, Desk, Unable
+from graphs.talk.doing import Talk
+from graphs.talk.drawing import words
+from graphs.talk.keyboard import PROMPT, Reader
+from graphs.talk.transcript import PERSON, PROGRAM, Transcript
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+EARLIER = 10  # lines shown again when a conversation goes on
+
+
+class Room:
+    """One conversation; `echo` repeats what was read, for a script."""
+
+    def __init__(
+        self, desk: Desk, transcript: Transcript, answering: Answering, console: "Console", *, echo: bool = False
+    ) -> None:
+        self._desk, self._transcript, self._answering = desk, transcript, answering
+        self._console, self._echo = console, echo
+        self._talk = Talk(desk)
+
+    def enter(self) -> None:
+        """Say where the run stands, and what was said last time."""
+        earlier = self._transcript.said(EARLIER)
+        with self._desk.reading() as store:
+            opening = list(showing.standing(store, self._desk.run_id))
+        self._talk.last = self._desk.last_tested()
+        self._transcript.begin(self._desk.run_id)
+        for line in [*opening, *self._status()]:
+            self._show(line)
+        if earlier:
+            self._console.print(words(f"the last of conversation {self._transcript.thread}:", "dim"))
+        for said in earlier:
+            mark = PROMPT if said.who == PERSON else "  "
+            self._show(words(f"{mark}{said.text}", "dim"))
+
+    def converse(self, read: Reader) -> None:
+        """Hear lines until there is none left, or one says quit."""
+        while True:
+            try:
+                line = read()
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                self._console.print(words("(Ctrl-D or quit leaves)", "dim"))
+                continue
+            if self._echo:
+                self._console.print(words(f"{PROMPT}{line}"))
+            if line.strip() and not self.hear(line):
+                return
+
+    def hear(self, line: str) -> bool:
+        """Do what a line says, whatever comes of it; whether the conversation goes on."""
+        before = [said.text for said in self._transcript.said(EARLIER)] if self._answering.name else []
+        self._transcript.keep(PERSON, line)
+        understood = parse(line)
+        if understood.exact and understood.command is not None and understood.command.name == "quit":
+            return False
+        try:
+            self._say(self._answered(line, understood, before))
+        except KeyboardInterrupt:
+            self._say([words("stopped; what is done is kept", "yellow")])
+        except Unable as failure:
+            self._say([words(str(failure), "yellow")])
+        except expected_failures() as failure:
+            self._say([words(told(failure), "red")])
+        return True
+
+    def _answered(self, line: str, understood: Understood, before: Sequence[str]) -> Iterator["Text"]:
+        approval = self._talk.answer(line)
+        if approval is not None:
+            yield from approval
+            return
+        command = understood.command if understood.exact else None
+        if command is None and self._answering.name:
+            command, answer, failure = self._answering.understood(line, before, self._talk.last)
+            if answer:
+                yield words(answer)
+                return
+            yield words(
+                f"{self._answering.name} gave no answer ({failure}); reading the line myself"
+                if command is None
+                else f"I understood: {command.line}",
+                "dim",
+            )
+        if command is None:
+            command = understood.command
+            yield words(_reading(command, understood.nearest), "dim" if command else "yellow")
+        if command is not None:
+            yield from self._talk.do(command)
+        if self._talk.asked and (command is None or command.name != "next"):
+            yield words("the question is still open: yes, no, or another node", "yellow")
+
+    def _say(self, lines: Iterable["Text"]) -> None:
+        for line in lines:
+            self._transcript.keep(PROGRAM, line.plain)
+            self._show(line)
+
+    def _show(self, line: "Text") -> None:
+        """Print a line; what does not fit goes on below its own beginning."""
+        indent = len(line.plain) - len(line.plain.lstrip())
+        room = self._console.width - indent
+        pieces = (
+            [line] if line.no_wrap or line.cell_len <= self._console.width else line[indent:].wrap(self._console, room)
+        )
+        for piece in pieces:
+            if piece is not line:
+                piece.rstrip()
+                piece.pad_left(indent)
+            self._console.print(piece, no_wrap=True, overflow="ellipsis")
+
+    def _status(self) -> Iterator["Text"]:
+        if self._desk.busy():
+            yield words(BUSY, "yellow")
+        if self._answering.name:
+            yield words(f"{self._answering.name} reads what is no command", "dim")
+        yield words("help lists the commands", "dim")
+
+
+def _reading(command: Command | None, nearest: Sequence[str]) -> str:
+    if command is not None:
+        return f"I understood: {command.line}"
+    return f"I did not understand that. The nearest commands: {'  ·  '.join(nearest)}"

@@ -1,0 +1,286 @@
+"""An overnight run: every target ends in a named state, nothing is lost, and whoever died is gone on from."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graphs import overnight
+from graphs.bench import STORE
+from graphs.night import asking
+from graphs.night.folder import Night, night
+from graphs.night.owner import Owner
+from graphs.night.report import gathered, line, render
+from graphs.night.worker import Worker
+from graphs.settings import SettingError
+from memory.queue import Queue, State
+from memory.store import Store
+from tests.graphs.small_runs import small_means
+from tests.tiny_models import PAIR
+
+BEAT = {
+    "name": "n", "state": "running", "time": 100.0, "done": 3, "failed": 0, "set_aside": 1, "left": 6, "total": 10,
+    "hours": 0.5, "eta_seconds": 3600, "waits": "", "why": "", "workers": [{"target": "L0N1", "node": "experiment"}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(gpt2_folder: Path, corpus_folder: Path, tmp_path: Path, home: Path, warm: None) -> Night:
+    """An overnight run of three neurons over a survey that was taken before."""
+    del warm
+    (tmp_path / "surveys").symlink_to(home / "surveys")
+    means = small_means(gpt2_folder, corpus_folder, tmp_path, max_iterations=1, max_forward_passes=200)
+    made = Night(tmp_path / "overnight" / "one", means, workers=1)
+    made.save()
+    neurons = [(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)]
+    Queue(made.folder).add(neurons)
+    return made
+
+
+def worked(asked: Night) -> Queue:
+    """Everything done by one worker in this process."""
+    Worker(asked, os.getppid()).work()
+    return Queue(asked.folder)
+
+
+def owned(asked: Night) -> str:
+    return Owner(asked, say=lambda _: None).run()
+
+
+def states(asked: Night) -> list[State]:
+    return [item.state for item in Queue(asked.folder).items()]
+
+
+def test_every_run_ends_in_the_store_and_nothing_is_left_beside_it(asked: Night) -> None:
+    assert {item.state for item in worked(asked).items()} == {State.FINISHED}
+    assert owned(asked) == "every target has met its end"
+    assert set(states(asked)) == {State.KEPT}
+    with Store.open(asked.home / STORE) as store:
+        runs = {run.id: run.state for run in store.runs()}
+        assert runs == {f"L0N{n}-one": "finished" for n in (PAIR, 1, 2)}
+        assert all(store.records(run) and store.explanation(run) and store.scores(run) for run in runs)
+    assert not list((asked.folder / "work").iterdir())
+    assert not list(asked.shards.iterdir())
+    beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
+    assert (beat["state"], beat["done"], beat["left"], beat["total"]) == ("finished", 3, 0, 3)
+    assert len(list((asked.home / "reports").glob("*.html"))) == 3
+
+
+def test_a_neuron_that_fails_is_one_row_with_its_reason_and_the_others_go_on(asked: Night) -> None:
+    Queue(asked.folder).add([("L0N999999", {"layer": 0, "neuron": 999999}, "bad")])
+    items = {item.name: item for item in worked(asked).items()}
+    assert items["L0N999999"].state is State.SET_ASIDE
+    assert items["L0N999999"].tries == 2
+    assert "999999" in items["L0N999999"].reason
+    assert sum(item.state is State.FINISHED for item in items.values()) == 3
+    owned(asked)
+    assert "L0N999999" in render(gathered(asked))
+
+
+def test_a_stopped_worker_gives_its_target_back_and_the_next_one_goes_on_from_there(asked: Night) -> None:
+    worker = Worker(asked, os.getppid())
+    worker.stop()
+    worker.work()
+    assert states(asked) == [State.WAITING] * 3
+    halfway = Stopping(asked, after=4)
+    halfway.work()
+    first = Queue(asked.folder).items()[0]
+    assert (first.state, first.tries) == (State.WAITING, 0)
+    assert first.step >= 4
+    with Store.open(asked.work(first) / STORE) as store:
+        before = store.records(first.run_id)
+    assert before
+    worked(asked)
+    owned(asked)
+    with Store.open(asked.home / STORE) as store:
+        assert store.records(first.run_id)[: len(before)] == before
+
+
+class Stopping(Worker):
+    """A worker that is asked to stop after so many looks."""
+
+    def __init__(self, asked: Night, *, after: int) -> None:
+        super().__init__(asked, os.getppid())
+        self._looks = after + 1
+
+    def stopping(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+def test_a_worker_without_its_owner_stops(asked: Night) -> None:
+    Worker(asked, owner=1).work()
+    assert states(asked) == [State.WAITING] * 3
+
+
+def test_a_run_killed_between_the_move_and_the_row_is_not_done_again(asked: Night) -> None:
+    queue = worked(asked)
+    first = queue.items()[0]
+    queue._set(first.name, state=State.RUNNING, told="{}")
+    worked(asked)
+    again = queue.items()[0]
+    assert (again.state, again.told) == (State.FINISHED, first.told)
+    owned(asked)
+    with Store.open(asked.home / STORE) as store:
+        ids = [record.id for record in store.records(first.run_id)]
+        assert ids == list(range(1, len(ids) + 1))
+
+
+def test_a_run_taken_in_twice_is_there_once(asked: Night) -> None:
+    queue = worked(asked)
+    first = queue.items()[0]
+    kept = asked.shard(first).read_bytes()
+    owned(asked)
+    asked.shards.mkdir(exist_ok=True)
+    asked.shard(first).write_bytes(kept)
+    queue._set(first.name, state=State.FINISHED)
+    with Store.open(asked.home / STORE) as store:
+        before = store.counts(first.run_id)
+    owned(asked)
+    with Store.open(asked.home / STORE) as store:
+        assert store.counts(first.run_id) == before
+
+
+def test_finished_runs_wait_while_somebody_else_has_the_store_open(asked: Night) -> None:
+    worked(asked)
+    Store.open(asked.home / STORE).close()
+    code = (
+        f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(asked.home / STORE)!r}))"
+    )
+    code += "; print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        owned(asked)
+        assert set(states(asked)) == {State.FINISHED}
+        assert "in use" in json.loads(asked.heartbeat.read_text(encoding="utf-8"))["waits"]
+        other.kill()
+    owned(asked)
+    assert set(states(asked)) == {State.KEPT}
+
+
+def test_an_overnight_run_has_one_owner(asked: Night) -> None:
+    holder = Owner(asked, say=lambda _: None)
+    with pytest.raises(SettingError, match="going on already"):
+        Owner(asked, say=lambda _: None)
+    del holder
+
+
+def test_killed_at_any_moment_it_is_gone_on_from_and_loses_nothing(asked: Night) -> None:
+    """The real command: a worker is killed, then its owner; then somebody resumes."""
+    words = [sys.executable, "-m", "graphs.overnight", "--home", str(asked.home), "--resume", "one"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as owner:
+        queue = Queue(asked.folder)
+        _until(lambda: any(item.step >= 3 for item in queue.items()), owner)
+        running = next(item for item in queue.items() if item.state is State.RUNNING)
+        assert running.pid is not None
+        os.kill(running.pid, signal.SIGKILL)
+        _until(lambda: any(item.step > running.step or item.told for item in queue.items()), owner)
+        os.kill(owner.pid, signal.SIGKILL)
+    acknowledged = {item.run_id: item.step for item in queue.items()}
+    assert overnight.main(words[3:]) == 0
+    assert set(states(asked)) == {State.KEPT}
+    with Store.open(asked.home / STORE) as store:
+        for run_id, step in acknowledged.items():
+            numbers = [each.number for each in store.steps(run_id)]
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert len(numbers) >= step
+            ids = [record.id for record in store.records(run_id)]
+            assert ids == list(range(1, len(ids) + 1))
+
+
+def _until(true: Callable[[], bool], process: "subprocess.Popen[bytes]", *, seconds: float = 150.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        assert process.poll() is None, "the owner has ended"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def command(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Callable[..., list[str]]:
+    """The words of a command that would name targets of a tiny model, and stop before it begins."""
+    del warm
+
+    def words(*more: str) -> list[str]:
+        fixed = ["--model", str(gpt2_folder), "--corpus", str(corpus_folder), "--home", str(home)]
+        return [*fixed, "--survey-tokens", "6000", "--llm", "built-in", "--dry-run", *more]
+
+    return words
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), "say which neurons"),
+        (("--sample", "2", "--interesting", "2"), "in one way"),
+        (("--sample", "0"), "--sample must be above zero"),
+        (("--hours", "nan", "--sample", "1"), "--hours must be above zero"),
+        (("--layer", "77"), "layers 0 to"),
+        (("--layer", "0", "--neurons", "9-3"), "--neurons is A-B"),
+        (("--layer", "0", "--neurons", "0-99999"), "--neurons is A-B"),
+        (("--neurons", "0-3"), "say which neurons"),
+        (("--name", "../up", "--sample", "1"), "--name may hold"),
+        (("--targets", "/nowhere/at/all"), "cannot read"),
+        (("--resume", "nobody"), "no overnight run 'nobody'"),
+        (("--resume", "../../etc"), "no overnight run"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_status_2(
+    command: Callable[..., list[str]], more: tuple[str, ...], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert overnight.main(command(*more)) == 2
+    (words,) = capfd.readouterr().err.strip().splitlines()
+    assert told in words
+
+
+def test_a_dry_run_says_what_it_would_do_and_begins_nothing(
+    command: Callable[..., list[str]], home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert overnight.main(command("--interesting", "5", "--workers", "2")) == 0
+    said = capfd.readouterr().out
+    assert "5 targets, 2 workers" in said
+    assert "forward passes" in said
+    assert not (home / "overnight").exists()
+
+
+def test_targets_are_read_from_a_file_in_any_of_their_spellings(tmp_path: Path) -> None:
+    path = tmp_path / "targets"
+    path.write_text("9.652\nL3N4  # the same again\nl3n4\n\n 0 7 \nF12\n", encoding="utf-8")
+    assert [name for name, _ in asking._listed(path)] == ["L9N652", "L3N4", "L3N4", "L0N7", "F12"]
+    path.write_text("9.652\n<script>\n", encoding="utf-8")
+    with pytest.raises(SettingError, match="line 2"):
+        asking._listed(path)
+
+
+def test_what_a_model_wrote_reaches_the_morning_report_quoted(asked: Night) -> None:
+    queue = worked(asked)
+    first = queue.items()[0]
+    hostile = "<script>alert(1)</script>\x1b[31m\u202e"
+    queue._set(first.name, told=json.dumps(first.told | {"prose": hostile, "verdict": hostile, "mind": hostile}))
+    page = render(gathered(asked))
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_line_of_status_says_how_it_stands_and_when_the_heart_has_stopped() -> None:
+    assert line(BEAT, now=101.0) == "n: running · 3 of 10 done · 1 set aside · 1.0 h left · 6 an hour · L0N1 experiment"
+    assert "NO HEARTBEAT for 10 min" in line(BEAT, now=700.0)
+
+
+def test_a_folder_that_is_no_overnight_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no overnight run can be read"):
+        night(tmp_path)
+    (tmp_path / "night.json").write_text('{"means": []}', encoding="utf-8")
+    with pytest.raises(SettingError, match="no overnight run can be read"):
+        night(tmp_path)
