@@ -100,10 +100,7 @@ class Queue:
                 "SELECT name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told"
                 " FROM targets ORDER BY place"
             ).fetchall()
-        return [
-            Item(name, json.loads(unit), run_id, State(state), *standing, reason, json.loads(told))
-            for name, unit, run_id, state, *standing, reason, told in rows
-        ]
+        return [_item(row) for row in rows]
 
     def take(self, now: float, *, reached: Callable[[Item], int]) -> Item | None:
         """Hold the next target that nobody holds; None when there is none.
@@ -209,6 +206,12 @@ class Queue:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+
+def _item(row: Sequence[Any]) -> Item:
+    name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told = row
+    where = (State(state), tries, step, node, pid, since, beaten, rss_gb)
+    return Item(name, json.loads(unit), run_id, *where, reason, json.loads(told))
 
 
 @contextmanager
