@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs import offline
+from graphs import flags, offline
 from graphs.settings import (
     BUILT_IN,
     SettingError,
@@ -20,7 +20,7 @@ from graphs.settings import (
     home,
     means,
     ollama_url,
-    parser,
+    set_defaults,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _told(words: list[str] | None) -> int:
     from dotenv import load_dotenv
 
     load_dotenv()
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     from graphs.failures import expected_failures, told
 
     try:
@@ -52,10 +52,12 @@ def _told(words: list[str] | None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    made = parser()
-    made.prog = "python -m graphs.chat"
-    made.description = "Talk about one neuron: test texts, ask why, go on with its inquiry."
+def parser() -> argparse.ArgumentParser:
+    """The flags of `python -m graphs.chat`."""
+    made = flags.parser("python -m graphs.chat", "Talk about one neuron: test texts, ask why, go on with its inquiry.")
+    for add in (flags.add_target, flags.add_sources, flags.add_mind, flags.add_budget, flags.add_output):
+        add(made)
+    set_defaults(made)
     talk = made.add_argument_group("conversation", "for a stored run, or for the unit named above")
     talk.add_argument(
         "--run", metavar="RUN", help="the run to talk about; by default the newest of the unit, or of all"
@@ -66,9 +68,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    for taken in ("resume", "json"):
-        if hasattr(arguments, taken):
-            raise SettingError(f"--{taken} belongs to graphs.interpret; a conversation takes --run RUN")
     for name, value in offline.QUIET.items():  # read by libraries when they are imported
         os.environ.setdefault(name, value)
     from graphs.console import terminal

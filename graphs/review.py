@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     from dotenv import load_dotenv
 
     load_dotenv()
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     from graphs.failures import told
     from graphs.settings import SettingError
     from memory.database import StoreError
@@ -43,12 +43,13 @@ def main(words: list[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m graphs.review", description="Pages over the store, for a browser.")
+def parser() -> argparse.ArgumentParser:
+    """The flags of `python -m graphs.review`."""
+    made = argparse.ArgumentParser(prog="python -m graphs.review", description="Pages over the store, for a browser.")
     home = os.environ.get("NEURONAUT_HOME", "runs")
-    parser.add_argument("--home", default=home, help="where records and reports are kept (NEURONAUT_HOME)")
-    parser.add_argument("--port", default=str(PORT), help=f"port of {ADDRESS}, 0 for any free one; {PORT} by default")
-    return parser
+    made.add_argument("--home", default=home, help="where records and reports are kept (NEURONAUT_HOME)")
+    made.add_argument("--port", default=str(PORT), help=f"port of {ADDRESS}, 0 for any free one; {PORT} by default")
+    return made
 
 
 def _port(word: str) -> int:

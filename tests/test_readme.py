@@ -12,7 +12,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def blocks(language: str) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    return [body for name, body in found if name == language]
 
 
 def test_the_drawing_is_the_graph() -> None:
@@ -33,11 +34,25 @@ def test_every_command_parses() -> None:
         assert getattr(arguments, "layer", getattr(arguments, "feature", getattr(arguments, "index", -1))) >= 0
 
 
-def test_every_flag_in_the_table_exists() -> None:
+def test_every_command_of_the_other_entrances_parses() -> None:
+    from graphs import chat, review
+    from graphs.night import asking
+
+    parsers = {"overnight": asking.parser, "chat": chat.parser, "review": review.parser}
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    for name, parser in parsers.items():
+        commands = [shlex.split(line) for line in lines if f"graphs.{name}" in line]
+        assert commands
+        for words in commands:
+            assert parser().parse_args(words[words.index(f"graphs.{name}") + 1 :])
+
+
+def test_every_flag_exists() -> None:
+    from graphs.night import asking
     from graphs.settings import parser
 
-    known = parser().format_help()
-    flags = set(re.findall(r"`(--[a-z-]+)`", README)) - {"--help"}
+    known = parser().format_help() + asking.parser().format_help()
+    flags = set(re.findall(r"`(--[a-z-]+)`", README)) - {"--help", "--ask"}
     assert flags
     assert {flag for flag in flags if flag not in known} == set()
 

@@ -484,7 +484,6 @@ def test_kill_9_loses_nothing_that_was_shown_as_measured(means: Means, finished:
         ["--run", "x' OR 1=1 --"],
         ["--thread", "../escape"],
         ["--thread", "a/b"],
-        ["--resume", "x"],
         ["--layer", "1"],
     ],
 )
