@@ -1,12 +1,14 @@
 """Which rules to explain with: those that the asked texts have taught, or those of the pages alone.
 
 What was asked is no fair sample of text: minimal pairs are made to be hard. A rule grown on both may twist itself
-around cases that hardly ever occur. So both forms are grown twice, with the asked texts and without, and the pages that
-only check decide: the asked texts have to cost next to nothing there. What the pages never show, the asked texts
-decide.
+around cases that hardly ever occur; one grown on the pages alone knows nothing of what they do not show. So both forms
+are grown twice, with the asked texts and without. The squared error decides, on all pages and on those asked texts that
+only check, where an asked token counts as WEIGHT of one of the pages.
 """
 
 from collections.abc import Callable
+
+import numpy as np
 
 from agents.mind import Evidence
 from agents.statistical.compact import compact_rule
@@ -15,7 +17,7 @@ from agents.statistical.reading import Reading
 from agents.statistical.readings import reading_of
 from memory.records import Rule
 
-CLEARLY = 0.97  # of the error that the rule with the asked texts leaves on the checking pages
+WEIGHT = 0.1
 
 
 def chosen_rules(evidence: Evidence) -> tuple[Rule, Rule]:
@@ -30,8 +32,12 @@ def _better(pages: Reading, both: Reading, grow: Callable[[Reading], Rule]) -> R
     if both is pages:
         return taught
     plain = grow(pages)
-    return plain if _error(pages, plain) < CLEARLY * _error(pages, taught) else taught
+    return plain if _left(pages, both, plain) < _left(pages, both, taught) else taught
 
 
-def _error(pages: Reading, rule: Rule) -> float:
-    return pages.error(pages.measured - pages.predicted(rule))
+def _left(pages: Reading, both: Reading, rule: Rule) -> float:
+    """The squared error on the pages and, at their weight, on the asked texts that only check."""
+    ordinary = pages.measured - pages.predicted(rule)
+    checked = (both.measured - both.predicted(rule))[both.checking]
+    asked = float(checked @ checked) - float(np.square(ordinary[pages.checking]).sum())
+    return float(ordinary @ ordinary) + WEIGHT * asked
