@@ -19,6 +19,7 @@ from memory.database import StoreDamaged, StoreError, StoreFull, StoreLocked, St
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
+ADVICE = "; a run goes on from the records alone once it is deleted"
 PATIENCE = 30.0  # seconds a writer waits for another process
 
 
@@ -34,14 +35,15 @@ def saver(path: Path) -> Iterator[SqliteSaver]:
         with closing(sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)) as connection:
             yield SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=nouns))
     except sqlite3.DatabaseError as error:
-        raise _failure(path, str(error)) from error
+        raise sqlite_failure(path, str(error), advice=ADVICE) from error
 
 
-def _failure(path: Path, message: str) -> StoreError:
+def sqlite_failure(path: Path, message: str, *, advice: str = "") -> StoreError:
+    """What SQLite said of a file, by name."""
     if "full" in message:
         return StoreFull(f"no space left to write {path}; free some and resume, nothing acknowledged is lost")
     if "locked" in message:
         return StoreLocked(f"{path} is in use by another process; wait for it or stop it")
     if "readonly" in message or "unable to open" in message:
         return StoreUnwritable(f"cannot write {path}: {message}")
-    return StoreDamaged(f"{path} cannot be used: {message}; a run goes on from the records alone once it is deleted")
+    return StoreDamaged(f"{path} cannot be used: {message}{advice}")

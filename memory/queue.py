@@ -22,7 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from memory.database import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
+from memory.checkpoints import sqlite_failure
+from memory.database import StoreUnwritable
 
 PATIENCE = 30.0  # seconds that a writer waits for another process
 TRIES = 2  # a failure is tried once more
@@ -220,15 +221,4 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        message = str(error)
-        raise _failure(path, message) from error
-
-
-def _failure(path: Path, message: str) -> StoreError:
-    if "full" in message:
-        return StoreFull(f"no space left to write {path}; free some and go on, nothing acknowledged is lost")
-    if "locked" in message:
-        return StoreLocked(f"{path} is in use by another process; wait for it or stop it")
-    if "readonly" in message or "unable to open" in message:
-        return StoreUnwritable(f"cannot write {path}: {message}")
-    return StoreDamaged(f"{path} cannot be used: {message}")
+        raise sqlite_failure(path, str(error)) from error
