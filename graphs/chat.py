@@ -11,21 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphs import flags, offline
-from graphs.settings import (
-    BUILT_IN,
-    SettingError,
-    choose_corpus,
-    choose_mind,
-    choose_model,
-    home,
-    means,
-    ollama_url,
-    set_defaults,
-)
+from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, home, ollama_url, set_defaults
 
 if TYPE_CHECKING:
     from agents.chat_model import ChatModel
-    from graphs.state import Means
     from graphs.talk.desk import Desk
 
 
@@ -129,17 +118,7 @@ def _desk(arguments: argparse.Namespace, folder: Path, run_id: str | None) -> "D
     from graphs.talk.desk import Desk
 
     ask = getattr(arguments, "ask", False)
-    return Desk(folder, run_id, means=None if run_id else _asked(arguments), ask=ask)
-
-
-def _asked(arguments: argparse.Namespace) -> "Means":
-    """The means of a new run, with a line for each choice."""
-    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
-    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
-    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
-    for what, choice in (("model", model), ("corpus", corpus), ("mind", mind)):
-        _say(f"{what} {choice.name}: {choice.why}")
-    return means(arguments, model, corpus, mind)
+    return Desk(folder, run_id, means=None if run_id else chosen(arguments, _say), ask=ask)
 
 
 def _model(arguments: argparse.Namespace) -> "ChatModel | None":

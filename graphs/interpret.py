@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphs import statistics, tracing
-from graphs.settings import choose_corpus, choose_mind, choose_model, home, means, ollama_url, parser
+from graphs.settings import choose_model, chosen, home, parser
 
 if TYPE_CHECKING:
     from graphs.console import Screen
@@ -50,7 +50,7 @@ def _interpret(arguments: argparse.Namespace) -> int:
     _require_writable(data)
     if line := tracing.settle():
         _say(line)
-    asked = _resumed(arguments, run_id) if run_id else _asked(arguments)
+    asked = _resumed(arguments, run_id) if run_id else chosen(arguments, _say)
     from graphs.console import Screen, summary
     from graphs.report.page import write
     from graphs.session import Session
@@ -73,16 +73,6 @@ def _interpret(arguments: argparse.Namespace) -> int:
     tracing.flush()
     print(page.resolve())
     return 0
-
-
-def _asked(arguments: argparse.Namespace) -> "Means":
-    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
-    _say(f"model {model.name}: {model.why}")
-    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
-    _say(f"corpus {corpus.name}: {corpus.why}")
-    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
-    _say(f"mind {mind.name}: {mind.why}")
-    return means(arguments, model, corpus, mind)
 
 
 def _resumed(arguments: argparse.Namespace, run_id: str) -> "Means":

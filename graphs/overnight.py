@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphs import tracing
-from graphs.settings import SettingError, choose_corpus, choose_mind, choose_model, home, means, ollama_url
+from graphs.settings import SettingError, choose_model, chosen, home
 
 if TYPE_CHECKING:
     from graphs.night.folder import Night
@@ -69,14 +69,8 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     from tools.survey import take
 
     limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
-    model = choose_model(getattr(arguments, "model", None), getattr(arguments, "corpus", None))
-    _say(f"model {model.name}: {model.why}")
-    corpus = choose_corpus(getattr(arguments, "corpus", None), model.name)
-    _say(f"corpus {corpus.name}: {corpus.why}")
-    mind = choose_mind(getattr(arguments, "llm", "auto"), ollama_url(arguments))
-    _say(f"mind {mind.name}: {mind.why}")
     unit = {name: value for name, value in vars(arguments).items() if name not in ("layer", "neurons")}
-    shared = means(argparse.Namespace(**unit, layer=0, neuron=0), model, corpus, mind)
+    shared = chosen(argparse.Namespace(**unit, layer=0, neuron=0), _say)
     asked = Night(folder, shared, limits.workers, limits.hours, limits.llm_calls, limits.forward_passes)
     subject = subject_of(shared)
     survey = take(

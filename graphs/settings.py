@@ -8,6 +8,7 @@ import argparse
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,18 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
         notes=_read(given["notes"]) if "notes" in given else "",
         seed_prompts=tuple(_lines(given["seed_prompts"])) if "seed_prompts" in given else (),
     )
+
+
+def chosen(arguments: argparse.Namespace, say: Callable[[str], None]) -> Means:
+    """The means of a new run, with a line for what model, corpus and mind came to and why. Raises SettingError."""
+    given = vars(arguments)
+    model = choose_model(given.get("model"), given.get("corpus"))
+    say(f"model {model.name}: {model.why}")
+    corpus = choose_corpus(given.get("corpus"), model.name)
+    say(f"corpus {corpus.name}: {corpus.why}")
+    mind = choose_mind(given.get("llm", "auto"), ollama_url(arguments))
+    say(f"mind {mind.name}: {mind.why}")
+    return means(arguments, model, corpus, mind)
 
 
 PASSED = {

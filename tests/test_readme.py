@@ -48,11 +48,12 @@ def test_every_command_of_the_other_entrances_parses() -> None:
 
 
 def test_every_flag_exists() -> None:
+    from graphs import chat
     from graphs.night import asking
     from graphs.settings import parser
 
-    known = parser().format_help() + asking.parser().format_help()
-    flags = set(re.findall(r"`(--[a-z-]+)`", README)) - {"--help", "--ask"}
+    known = "".join(each().format_help() for each in (parser, asking.parser, chat.parser))
+    flags = set(re.findall(r"`(--[a-z-]+)`", README)) - {"--help"}
     assert flags
     assert {flag for flag in flags if flag not in known} == set()
 

@@ -9,10 +9,14 @@ from memory.records import Record
 from tools.pages import Page
 
 
-@lru_cache(maxsize=4)
 def reading_of(pages: tuple[Page, ...], asked: tuple[Record, ...] = ()) -> Reading:
     """The reading of evidence pages and of the texts that were asked about."""
-    return read(pages, [_page(record) for record in asked if len(record.values) > 1])
+    return _read(pages, tuple(record for record in asked if len(record.values) > 1))
+
+
+@lru_cache(maxsize=4)
+def _read(pages: tuple[Page, ...], asked: tuple[Record, ...]) -> Reading:
+    return read(pages, [_page(record) for record in asked])
 
 
 def _page(record: Record) -> Page:

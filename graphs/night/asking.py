@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs import flags
-from graphs.settings import SettingError, home, set_defaults
-from graphs.state import Means
+from graphs.settings import POCKET, SettingError, home, set_defaults
 from tools.scanner import RANKS, scan
 from tools.subject import Subject
 from tools.survey import Survey
@@ -45,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     which = made.add_argument_group("targets (one way of naming them)")
     which.add_argument("--targets", type=Path, metavar="FILE", help="a file with one a line: 9.652, L9N652 or F117")
+    which.add_argument("--sae", metavar="SAE", help="the dictionary of features in that file: RELEASE/ID or a folder")
     which.add_argument("--layer", type=int, help="all neurons of a layer; with the others, only that layer")
     which.add_argument("--neurons", metavar="A-B", help="of that layer, from A to B")
     which.add_argument("--sample", type=int, metavar="N", help="so many neurons at random")
@@ -104,7 +104,7 @@ def targets(arguments: argparse.Namespace, subject: Subject, survey: Survey) -> 
         )
     layers = range(subject.layers) if layer is None else [layer]
     if ways == ["targets"]:
-        found = _listed(given["targets"])
+        found = _listed(given["targets"], given.get("sae", POCKET if subject.name == POCKET else None))
     elif ways == ["interesting"]:
         ranked = scan(survey, hooks=list(layers), rank=given["rank"])[: given["interesting"]]
         found = [_neuron(unit.hook, unit.index) for unit in ranked]
@@ -136,7 +136,8 @@ def _range(words: str | None, subject: Subject, layer: int) -> range:
     return range(first, last + 1)
 
 
-def _listed(path: Path) -> list[Target]:
+def _listed(path: Path, sae: str | None) -> list[Target]:
+    """The targets of a file. sae: the dictionary that features are of, where one is known."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -150,8 +151,10 @@ def _listed(path: Path) -> list[Target]:
         neuron, feature = TARGET.fullmatch(words), FEATURE.fullmatch(words)
         if neuron:
             found.append(_neuron(int(neuron["layer"]), int(neuron["neuron"])))
+        elif feature and sae is None:
+            raise SettingError(f"{path}, line {number}: say which dictionary the feature belongs to, with --sae")
         elif feature:
-            found.append((f"F{feature['feature']}", {"feature": int(feature["feature"]), "sae": Means.sae or "pocket"}))
+            found.append((f"F{feature['feature']}", {"feature": int(feature["feature"]), "sae": sae}))
         else:
             raise SettingError(f"{path}, line {number}: '{words[:40]}' is no target such as 9.652, L9N652 or F117")
     if not found:

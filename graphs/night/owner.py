@@ -26,7 +26,7 @@ from memory.store import Store
 
 TICK = 0.5  # seconds between looks
 BEAT, PUBLISH = 2.0, 60.0  # seconds between heartbeats, and between copies for readers
-PATIENT = 5  # workers that end without having done anything, in a row, before no more are started
+PATIENT = 12  # workers that die or complain in a row, with no step finished in between, before no more are started
 ENDING = 60.0  # seconds that a worker is given to stop between two steps, once asked a second time
 RANKED = 10
 
@@ -38,6 +38,7 @@ class Crew:
     night: Night
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     in_vain: int = 0
+    beaten: float = 0.0
     complaint: str = ""
 
     def fill(self, wanted: int) -> None:
@@ -48,14 +49,15 @@ class Crew:
             with (self.night.folder / "workers.log").open("ab") as log:
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
 
-    def reap(self, done: int) -> None:
-        """Forget those that have ended; `done` says whether targets were finished since the last look."""
-        self.in_vain = 0 if done else self.in_vain
+    def reap(self, beaten: float) -> None:
+        """Forget those that have ended. beaten: when any of them last finished a step."""
+        if beaten != self.beaten:
+            self.in_vain, self.beaten = 0, beaten
         for process in list(self.processes):
             status = process.poll()
             if status is not None:
                 self.processes.remove(process)
-                self.in_vain += status > 0
+                self.in_vain += status != 0
                 if status > 0:
                     self.complaint = _last_line(self.night.folder / "workers.log")
 
@@ -108,8 +110,8 @@ class Owner:
         try:
             while True:
                 items = self.queue.items()
-                done = self._taken_in(items)
-                self._crew.reap(done)
+                self._taken_in(items)
+                self._crew.reap(max((item.beaten for item in items), default=0.0))
                 left = sum(item.state in OPEN for item in items)
                 self._mind_limits(items)
                 if not left or self._stopping:
@@ -118,8 +120,6 @@ class Owner:
                 self._tell(items, "running")
                 time.sleep(TICK)
             self._tell(items, "draining")
-            self._crew.stop()
-            self._crew.wait()
         finally:
             self._crew.stop()
             self._crew.wait()
@@ -139,15 +139,15 @@ class Owner:
         if self._crew.in_vain >= PATIENT:
             self._stop(f"workers cannot go on: {self._crew.complaint or 'they end without a word'}")
 
-    def _taken_in(self, items: list[Item]) -> int:
-        """Take finished runs into the store; how many."""
+    def _taken_in(self, items: list[Item]) -> None:
+        """Take finished runs into the store, or let them wait where somebody else has it open."""
         ready = [item for item in items if item.state in (State.FINISHED, State.SET_ASIDE)]
         for item in ready:
             if item.state is State.SET_ASIDE and not self.night.shard(item).exists():
                 self.night.handed_over(item)
         ready = [item for item in ready if self.night.shard(item).exists() or item.state is State.FINISHED]
         if not ready:
-            return 0
+            return
         try:
             with Store.open(self.night.home / STORE) as store:
                 for item in ready:
@@ -158,8 +158,6 @@ class Owner:
             self._waits = ""
         except StoreLocked as error:
             self._waits = str(error)
-            return 0
-        return len(ready)
 
     def _take(self, store: Store, item: Item) -> None:
         """One run into the store, and what is left of it removed; a shard that cannot be read is kept beside."""

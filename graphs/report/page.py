@@ -58,12 +58,12 @@ def render(findings: Findings) -> str:
     return environment(HERE).get_template("report.html.j2").render(_context(findings))
 
 
-def environment(folder: Path) -> "jinja2.Environment":
-    """Templates of a folder, under the rules that every page is drawn by."""
+def environment(*folders: Path) -> "jinja2.Environment":
+    """Templates of some folders, under the rules that every page is drawn by."""
     import jinja2
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

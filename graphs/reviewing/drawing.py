@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from graphs.report import bars, charts, heat, wording
+from graphs.report import bars, charts, heat, page, wording
 from graphs.report.findings import Findings
-from graphs.report.visible import number, percent, visible
+from graphs.report.visible import number
 from memory.records import Record
-from tools.rules import shown
 
 if TYPE_CHECKING:
     import jinja2
@@ -37,19 +36,8 @@ def style() -> tuple[str, str]:
 @cache
 def environment() -> jinja2.Environment:
     """The templates of the pages, with those of the report that they share."""
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE / "templates", REPORT]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_legible,
-    )
-    made.filters.update(
-        number=_typeset, percent=percent, token=shown, points=_points, segment=_segment, when=moment, lasting=lasting
-    )
+    made = page.environment(HERE / "templates", REPORT)
+    made.filters.update(segment=_segment, when=moment, lasting=lasting)
     made.globals.update(address=address, style_name=style()[1])
     return made
 
@@ -141,17 +129,3 @@ def scale_of(records: Iterable[Record]) -> heat.Scale:
 
 def _segment(text: str) -> str:
     return quote(text.encode("utf-8", "replace"), safe="")
-
-
-def _typeset(value: float | None) -> str:
-    return number(value).replace("-", "\N{MINUS SIGN}")
-
-
-def _points(pulls: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [pull | {"amount": 100 * pull["amount"]} for pull in pulls]
-
-
-def _legible(value: Any) -> Any:
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return visible(value, keep="\n")
-    return value

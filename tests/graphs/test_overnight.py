@@ -255,10 +255,12 @@ def test_a_dry_run_says_what_it_would_do_and_begins_nothing(
 def test_targets_are_read_from_a_file_in_any_of_their_spellings(tmp_path: Path) -> None:
     path = tmp_path / "targets"
     path.write_text("9.652\nL3N4  # the same again\nl3n4\n\n 0 7 \nF12\n", encoding="utf-8")
-    assert [name for name, _ in asking._listed(path)] == ["L9N652", "L3N4", "L3N4", "L0N7", "F12"]
+    assert [name for name, _ in asking._listed(path, "pocket")] == ["L9N652", "L3N4", "L3N4", "L0N7", "F12"]
+    with pytest.raises(SettingError, match="say which dictionary"):
+        asking._listed(path, None)
     path.write_text("9.652\n<script>\n", encoding="utf-8")
     with pytest.raises(SettingError, match="line 2"):
-        asking._listed(path)
+        asking._listed(path, None)
 
 
 def test_what_a_model_wrote_reaches_the_morning_report_quoted(asked: Night) -> None:
