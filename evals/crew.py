@@ -31,8 +31,9 @@ def quieten() -> None:
 
 
 @contextmanager
-def bar(title: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error with the time left; call what it gives with how much is done and how much there is."""
+def bar(title: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar on standard error with the time left; call what it gives with how much is done, how much there is, and a
+    line to print above it, if there is one."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -46,7 +47,13 @@ def bar(title: str, total: int | None = None) -> Iterator[Callable[[int, int], N
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, TimeRemainingColumn(), console=Console(file=sys.stderr)) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda done, whole: progress.update(task, completed=done, total=whole)
+
+        def told(done: int, whole: int, line: str = "") -> None:
+            progress.update(task, completed=done, total=whole)
+            if line:
+                progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield told
 
 
 def run(
@@ -57,8 +64,10 @@ def run(
     begin: Callable[..., object],
     given: Iterable[Any] = (),
     title: str,
+    line: Callable[[Answer], str] = lambda _: "",
 ) -> list[Answer]:
-    """The answer of `work` to every job. `begin(*given)` runs once in every worker. Raises what a job raises."""
+    """The answer of `work` to every job, and a line printed for each as it comes. `begin(*given)` runs once in every
+    worker. Raises what a job raises."""
     quieten()  # what a worker inherits
     answers: dict[int, Answer] = {}
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), begin, tuple(given)) as pool:
@@ -66,8 +75,8 @@ def run(
         try:
             with bar(title, len(jobs)) as told:
                 for done, future in enumerate(as_completed(running), 1):
-                    answers[running[future]] = future.result()
-                    told(done, len(jobs))
+                    answer = answers[running[future]] = future.result()
+                    told(done, len(jobs), line(answer))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return [answers[number] for number in range(len(jobs))]

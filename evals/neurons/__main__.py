@@ -12,10 +12,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evals import crew
 from evals.experiment import publish
+
+if TYPE_CHECKING:
+    from evals.neurons.trial import Outcome
 
 KEPT = ("correlation", "floor", "beats_floor")
 METRICS = (*(f"{form}_{key}" for form in ("full", "compact") for key in KEPT), "share_of_full", "auc", "seconds")
@@ -40,6 +43,15 @@ def table(found: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _line(outcome: "Outcome") -> str:
+    """One neuron, as soon as it is known: its forms beside their floors, and what is said of it."""
+    forms = "; ".join(
+        f"{name} {_number(form.correlation)} beside {_number(form.floor)}"
+        for name, form in (("full", outcome.full), ("compact", outcome.compact))
+    )
+    return f"{outcome.name:8} {outcome.verdict:12} {forms}  {outcome.explanation[:120]}"
 
 
 def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -74,7 +86,7 @@ def measured(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
     targets = drawn(subject, field.sample, field.seed)
     del subject
     given = field, budget
-    outcomes = crew.run(work, targets, workers=arguments.workers, begin=begin, given=given, title="neurons")
+    outcomes = crew.run(work, targets, workers=arguments.workers, begin=begin, given=given, title="neurons", line=_line)
     rows = [asdict(outcome) for outcome in outcomes]
     return figures(outcomes) | {"model": arguments.model, "seed": arguments.seed, "neurons": rows}
 

@@ -8,7 +8,7 @@ evals/planted/trial.py says how. The same seed gives the same figures, whatever 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 def table(found: dict[str, Any], *, width: int = 78) -> list[str]:
     """The figures as aligned text: a line a neuron, the unsolved last."""
     lines = [f"{'':2}{'neuron':28}{'verdict':16}{'corr.':>7}{'floor':>7}{'asked':>7}{'s':>7}"]
-    for row in sorted(found["neurons"], key=lambda row: (not row["solved"], row["name"])):
-        mark = "✓" if row["solved"] else "✗"
-        cells = f"{_number(row['correlation']):>7}{_number(row['floor']):>7}{row['asked']:>7}{row['seconds']:>7.1f}"
-        lines.append(f"{mark:2}{row['name'][:27]:28}{row['verdict']:16}{cells}"[:width])
+    rows = sorted(found["neurons"], key=lambda row: (not row["solved"], row["name"]))
+    lines += [_row(row)[:width] for row in rows]
     mean, floor = _number(found["mean_correlation"]), _number(found["mean_floor"])
     return [
         *lines,
@@ -35,6 +33,11 @@ def table(found: dict[str, Any], *, width: int = 78) -> list[str]:
         f"over {found['scored_by_correlation']} neurons that a correlation decides (ceiling 1; {found['unscored']} "
         "constant predictions count as 0)",
     ]
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    cells = f"{_number(row['correlation']):>7}{_number(row['floor']):>7}{row['asked']:>7}{row['seconds']:>7.1f}"
+    return f"{'✓' if row['solved'] else '✗':2}{row['name'][:27]:28}{row['verdict']:16}{cells}"
 
 
 def _number(value: float | None) -> str:
@@ -64,7 +67,15 @@ def figures(specs: Sequence[Spec], ground: "Ground", arguments: argparse.Namespa
     from evals.planted.worker import begin, work
 
     given = ground.rows, arguments.seed, arguments.rounds, arguments.prompts
-    outcomes = crew.run(work, specs, workers=arguments.workers, begin=begin, given=given, title="planted neurons")
+    outcomes = crew.run(
+        work,
+        specs,
+        workers=arguments.workers,
+        begin=begin,
+        given=given,
+        title="planted neurons",
+        line=lambda outcome: _row(asdict(outcome)),
+    )
     rows = [asdict(outcome) for outcome in outcomes]
     return summary(outcomes) | {"seed": arguments.seed, "neurons": rows}
 
