@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from agents.chat_model import ChatModel, open_chat_model
 from agents.mind import Decision, Distribution, Evidence, Page, View
+from evals.ollama_stub import OllamaStub
 from memory.records import (
     Candidate,
     Clause,
@@ -22,7 +23,6 @@ from memory.records import (
     Trigger,
     Verdict,
 )
-from tests.agents.ollama_stub import OllamaStub
 
 LEGAL = ("experiment", "hypothesise", "explain")
 VIEW = View(3, 6.5, 7.0, 1, 2, 0, 0.8, {"experiment": 2}, "experiment")

@@ -12,7 +12,7 @@ from typing import Any
 
 from agents import judge, simulator
 from agents.examination.puzzles import puzzles
-from tests.agents.ollama_stub import Body
+from evals.ollama_stub import Body
 
 RULES: dict[str, tuple[str, str, str]] = {
     "colours": (r"\b(red|blue|green|yellow)", r"\b(horse|cat)", r"\b[Tt]he"),

@@ -6,8 +6,8 @@ import pytest
 
 from agents.language import Language
 from agents.mind import Evidence
+from evals.ollama_stub import OllamaStub
 from memory.records import Explanation, Rule, Verdict
-from tests.agents.ollama_stub import OllamaStub
 from tests.agents.scene import SteadyMind, evidence, opened
 
 

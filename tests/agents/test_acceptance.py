@@ -11,6 +11,7 @@ import pytest
 from agents.acceptance import Proposal, accept
 from agents.chat_model import open_chat_model
 from agents.language import Language
+from evals.ollama_stub import Body
 from memory.records import (
     Clause,
     Explanation,
@@ -23,7 +24,6 @@ from memory.records import (
     Rule,
     Verdict,
 )
-from tests.agents.ollama_stub import Body
 from tests.agents.scene import SteadyMind
 from tests.agents.statistical import planted
 from tests.agents.statistical.planted import pages

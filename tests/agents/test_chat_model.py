@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.chat_model import ANSWER_CHARACTERS, ChatModelError, open_chat_model
-from tests.agents.ollama_stub import REFUSAL, Body, OllamaStub
+from evals.ollama_stub import REFUSAL, Body, OllamaStub
 from tests.agents.scene import Verse, opened
 
 TIMEOUT = 0.3

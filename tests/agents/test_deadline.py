@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agents.deadline import within
-from tests.agents.ollama_stub import OllamaStub
+from evals.ollama_stub import OllamaStub
 from tests.agents.scene import Verse, opened
 
 SPEAKER: contextvars.ContextVar[str] = contextvars.ContextVar("speaker", default="nobody")

@@ -12,8 +12,8 @@ from agents.examination.examination import BAR, BUDGET, COST, JOBS, examine, pap
 from agents.examination.puzzles import ACTIVE, Puzzle, puzzles, wrong_explanations
 from agents.examination.result import Examination
 from agents.simulator import MOST_TOKENS
+from evals.ollama_stub import Body, OllamaStub
 from memory.records import plain, revive
-from tests.agents.ollama_stub import Body, OllamaStub
 from tests.agents.scene import opened
 from tests.agents.sitters import always, coin, deaf, fires, fires_within, honest
 from tools.scoring import auc

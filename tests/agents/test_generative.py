@@ -7,8 +7,8 @@ import pytest
 
 from agents.chat_model import ChatModel, ChatModelError, open_chat_model
 from agents.generative import generative_augment, rewrite_and_measure
+from evals.ollama_stub import OllamaStub
 from memory.records import Origin, Target
-from tests.agents.ollama_stub import OllamaStub
 from tests.agents.scene import opened
 from tests.tiny_models import PAIR, write_gpt2
 from tools.augment import Effect, Side

@@ -12,9 +12,9 @@ from agents.judge import Judge
 from agents.mind import Evidence, Page
 from agents.scorer.leaks import LeakError
 from agents.simulator import Simulator
+from evals.ollama_stub import OllamaStub
 from memory.records import Clause, Explanation, Rule, Score, Verdict
 from tests.agents import scene
-from tests.agents.ollama_stub import OllamaStub
 from tests.agents.sitters import asked, honest
 
 COLOURS = puzzles()[0]

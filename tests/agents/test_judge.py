@@ -10,8 +10,8 @@ import pytest
 from agents.examination.puzzles import puzzles
 from agents.examination.result import Examination, Mark
 from agents.judge import LETTERS, Judge, Trial
+from evals.ollama_stub import INJECTION, Body, OllamaStub
 from memory.records import Score
-from tests.agents.ollama_stub import INJECTION, Body, OllamaStub
 from tests.agents.scene import opened
 from tests.agents.sitters import always, asked, honest
 

@@ -9,8 +9,8 @@ import pytest
 from agents.chat_model import open_chat_model
 from agents.language import Language
 from agents.mind import Mind
+from evals.ollama_stub import INJECTION, Body, OllamaStub
 from memory.records import Candidate, Origin, Prompt, Verdict
-from tests.agents.ollama_stub import INJECTION, Body, OllamaStub
 from tests.agents.scene import LEGAL, VIEW, SteadyMind, evidence, opened
 
 SEED = 5

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from agents.ollama_server import DEFAULT_URL, choose_model, reachable_ollama, server_url
-from tests.agents.ollama_stub import OllamaStub
+from evals.ollama_stub import OllamaStub
 
 MODELS = ("nomic-embed-text:latest", "llama3.2:latest", "qwen3:4b")
 EMBEDS = {MODELS[0]: ["embedding"]}

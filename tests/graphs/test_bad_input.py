@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.ollama_stub import OllamaStub
+from evals.ollama_stub import OllamaStub
 from tests.graphs.small_runs import Command, Refused
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from agents.examination.examination import BUDGET
 from agents.ollama_server import model_digest
+from evals.ollama_stub import Body, OllamaStub
 from graphs.report.findings import Findings
 from graphs.session import Session, resumable
 from graphs.settings import JUDGED_CALLS
 from graphs.state import EXAMINATION, Means
 from memory.records import LlmCall
-from tests.agents.ollama_stub import Body, OllamaStub
 from tests.agents.sitters import CLAIMS, always, asked, honest
 from tests.graphs.small_runs import Command, Refused, run, small_means
 from tests.tiny_models import DEAD

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from evals.ollama_stub import INJECTION, Body, OllamaStub, example
 from graphs.session import Session
 from graphs.state import Means
 from memory.records import Fate, LlmCall
 from memory.store import Store
-from tests.agents.ollama_stub import INJECTION, Body, OllamaStub, example
 from tests.graphs.small_runs import mark, nodes, remains, small_means
 from tools.corpus import documents
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from evals.ollama_stub import OllamaStub
 from graphs.settings import JUDGED_CALLS, Choice, SettingError, choose_mind, home, means, ollama_url, parser
 from graphs.state import EXAMINATION, HEARING, Means
-from tests.agents.ollama_stub import OllamaStub
 
 NOWHERE = "http://127.0.0.1:9"
 CHOICES = (Choice("pocket", ""), Choice("stdlib", ""), Choice("built-in", ""))
