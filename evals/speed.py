@@ -9,6 +9,7 @@ costs of evals/dedup.py. Times depend on the machine; compare figures of one cal
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import Any
 
 from evals import dedup
 from graphs.bench import STORE
+from memory.experiments import track_experiment
 from memory.records import Step
 from memory.store import Store
 
@@ -120,11 +122,23 @@ def inquiries() -> dict[str, float]:
     }
 
 
+def measured(home: Path | None) -> dict[str, Any]:
+    """All figures; with a data folder also kept in it as the experiment "speed" (memory/experiments.py)."""
+    if home is None:
+        return {**readings(), **inquiries()}
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    with track_experiment("speed", machine, home=home) as tracked:
+        figures = {**readings(), **inquiries()}
+        tracked.log(**figures)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.speed", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as data")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="also keep them there, beside those of other days")
     arguments = parser.parse_args()
-    figures = {**readings(), **inquiries()}
+    figures = measured(arguments.home)
     for name, value in figures.items():
         print(f"{name:30} {value}")
     if arguments.json is not None:

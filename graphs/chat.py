@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs import flags, offline
+from graphs import flags, offline, tracing
 from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, home, ollama_url, set_defaults
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("stopped; what is done is kept", error=True)
         return 130
+    finally:
+        tracing.flush()
 
 
 def _told(words: list[str] | None) -> int:
@@ -66,6 +68,9 @@ def _chat(arguments: argparse.Namespace) -> int:
     from graphs.talk.transcript import Transcript, default_thread
 
     folder = Path(home(arguments))
+    if line := tracing.settle():
+        _say(line)
+    tracing.start(tracing.unsent(folder))
     run_id = _run_id(arguments, folder)
     chat = _model(arguments)
     with _desk(arguments, folder, run_id) as desk:
@@ -76,6 +81,8 @@ def _chat(arguments: argparse.Namespace) -> int:
         room.enter()
         room.converse(reader(folder, lambda: _names(desk)))
         _say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}")
+    if line := tracing.flush():
+        _say(line)
     return 0
 
 

@@ -20,6 +20,7 @@ from graphs.bench import Bench
 from graphs.judging import Hearing, judged
 from graphs.state import Inquiry
 from graphs.steps import Outcome
+from graphs.tracing import span
 from memory.records import Candidate, Explanation, Prompt, Record, Score, plain
 from tools.effects import Effects, effects
 
@@ -30,11 +31,15 @@ def explainer(bench: Bench, state: Inquiry) -> Outcome:
     """The explanation and its scores; what a language model was asked for them; records of the texts written."""
     evidence, earlier = bench.evidence(state["run_id"]), bench.store.records(state["run_id"])
     began, spent = bench.subject.passes, state.get("passes", 0)
-    explanation = bench.mind.explain(evidence, bench.means.step_seed(state))
+    with span("mind.explain") as told:
+        explanation = bench.mind.explain(evidence, bench.means.step_seed(state))
+        told(verdict=explanation.verdict, text=explanation.text, clauses=len(explanation.rule.clauses))
     calls = bench.mind.drain()
     asked = state.get("llm_calls", 0) + len(calls)
     try:
-        found = scorer.scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed, seen=earlier)
+        with span("scorer.scores", pages=len(bench.pages.held_out)) as told:
+            found = scorer.scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed, seen=earlier)
+            told(scores=len(found))
         heard = judged(bench, explanation, evidence, earlier, calls_left=bench.means.max_llm_calls - asked)
     except scorer.LeakError as error:
         found, heard = [Score.unscored(SIMULATIONS[0], scorer.SPLIT, str(error))], Hearing()
@@ -86,5 +91,8 @@ def _beside(
         unscored = [Score.unscored(name, WRITTEN_SPLIT, reason) for name in WRITTEN]
         return Effects(bench.target.name, lens_reason=reason, reason=reason), unscored
     seed = bench.means.seed
-    written = scorer.generated(explanation, writing, evidence, seed=seed)
-    return effects(bench.subject, bench.target, evidence.pages, seed=seed), written
+    with span("scorer.generated") as told:
+        written = scorer.generated(explanation, writing, evidence, seed=seed)
+        told(texts=len(writing.records))
+    with span("effects", "tool"):
+        return effects(bench.subject, bench.target, evidence.pages, seed=seed), written

@@ -28,6 +28,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("stopped; what is done is kept", stream=sys.stderr)
         return 130
+    finally:
+        tracing.flush()
 
 
 def _told(words: list[str] | None) -> int:
@@ -70,7 +72,8 @@ def _interpret(arguments: argparse.Namespace) -> int:
     summary(findings)
     page = write(findings, Path(asked.home) / "reports" / f"{findings.run.id}.html")
     _write_json(findings, data)
-    tracing.flush()
+    if line := tracing.flush():
+        _say(line)
     print(page.resolve())
     return 0
 

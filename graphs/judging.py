@@ -23,6 +23,7 @@ from agents.mind import Evidence
 from agents.ollama_server import model_digest
 from agents.simulator import Simulator
 from graphs.bench import Bench
+from graphs.tracing import span
 from memory.records import Explanation, LlmCall, Record, Score, Verdict, plain, revive
 
 FOLDER = "examinations"
@@ -53,20 +54,23 @@ def judged(
         reason = "nothing fires, so there is nothing to judge"
         return Hearing((Score.unscored(f"detection by {chat.name}", "held-out windows", reason),))
     calls: list[LlmCall] = []
-    examination = _examined(bench, chat, calls_left, calls)
+    with span("judge.examination", judge=chat.name) as told:
+        examination = _examined(bench, chat, calls_left, calls)
+        told(calls=len(calls))
     scores: list[Score] = []
     for job in (Judge, Simulator):
         speaker = job(chat, examination, max_calls=max(0, calls_left - len(calls)))
-        scores += heard(
-            explanation,
-            evidence,
-            bench.pages.held_out,
-            judge=speaker if isinstance(speaker, Judge) else None,
-            simulator=speaker if isinstance(speaker, Simulator) else None,
-            wrong=wrong_explanations(WRONG, seed=seed),
-            seed=seed,
-            seen=earlier,
-        )
+        with span("judge" if isinstance(speaker, Judge) else "simulator", judge=chat.name):
+            scores += heard(
+                explanation,
+                evidence,
+                bench.pages.held_out,
+                judge=speaker if isinstance(speaker, Judge) else None,
+                simulator=speaker if isinstance(speaker, Simulator) else None,
+                wrong=wrong_explanations(WRONG, seed=seed),
+                seed=seed,
+                seen=earlier,
+            )
         calls += speaker.drain()
     return Hearing(tuple(scores), {"examination": plain(examination)}, tuple(calls))
 

@@ -2,6 +2,7 @@
 what became of it.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from graphs.bench import Bench
 from graphs.legality import budget_left, legal, spent
 from graphs.state import Inquiry
 from graphs.steps import Outcome
+from graphs.tracing import span
 from memory.records import Candidate, Fate, Kind, Origin, Prompt, Record, plain, revive
 from tools.alignment import aligned
 from tools.augment import IterativeMultiTokenAugmenter, swaps
@@ -52,7 +54,9 @@ def supervisor(bench: Bench, state: Inquiry) -> Outcome:
         last=state.get("goto", ""),
     )
     allowed = legal(state, bench.means, open_claims=view.open_hypotheses)
-    decision = bench.mind.route(view, allowed, bench.means.step_seed(state))
+    with span("mind.route", view=view, allowed=allowed) as told:
+        decision = bench.mind.route(view, allowed, bench.means.step_seed(state))
+        told(node=decision.node, why=decision.why)
     if decision.node not in allowed:
         lawful = Statistical().route(view, allowed, bench.means.step_seed(state))
         decision = replace(lawful, why=f"{decision.node!r:.40} is not allowed now: {lawful.why}")
@@ -63,7 +67,9 @@ def supervisor(bench: Bench, state: Inquiry) -> Outcome:
 
 def survey(bench: Bench, state: Inquiry) -> Outcome:
     """What the corpus shows of the target, and the seed prompts, as records."""
-    prompts = bench.pages.extremes()
+    with span("corpus.extremes", "tool") as told:
+        prompts = bench.pages.extremes()
+        told(prompts=len(prompts))
     built_in = SEED_PROMPTS.read_text(encoding="utf-8").splitlines()
     prompts += [Prompt(line.replace("\\n", "\n"), Origin.SEED) for line in built_in]
     prompts += [Prompt(text, Origin.USER) for text in bench.means.seed_prompts]
@@ -75,7 +81,10 @@ def hypothesis(bench: Bench, state: Inquiry) -> Outcome:
     """Competing claims; the texts that could refute them wait to be measured."""
     evidence = bench.evidence(state["run_id"])
     known = {claim.id for claim in evidence.hypotheses}
-    claims = [c for c in bench.mind.hypothesise(evidence, CLAIMS, bench.means.step_seed(state)) if c.id not in known]
+    with span("mind.hypothesise", wanted=CLAIMS, known=len(known)) as told:
+        claims = bench.mind.hypothesise(evidence, CLAIMS, bench.means.step_seed(state))
+        claims = [claim for claim in claims if claim.id not in known]
+        told(claims=[claim.statement for claim in claims])
     judged = _judged(bench, state, [prompt for claim in claims for prompt in predictions(claim)])
     update = {"barren": not claims, "waiting": _waiting(state, judged), "rejected": _rejected(judged)}
     return Outcome(update, candidates=tuple(judged), hypotheses=tuple(claims))
@@ -92,7 +101,9 @@ def prompt_generator(bench: Bench, state: Inquiry) -> Outcome:
         missing = wanted - _accepted(judged)
         if missing <= wanted // 2:
             break
-        proposed = bench.mind.propose(evidence, missing, refused, bench.means.step_seed(state) + attempt)
+        with span("mind.propose", wanted=missing, attempt=attempt, refused=len(refused)) as told:
+            proposed = bench.mind.propose(evidence, missing, refused, bench.means.step_seed(state) + attempt)
+            told(proposed=len(proposed), texts=[prompt.text for prompt in proposed])
         fresh = _judged(bench, state, proposed, beside=judged)
         judged, refused = judged + fresh, [each for each in fresh if each.reason]
         if not proposed:
@@ -113,7 +124,9 @@ def experiment(bench: Bench, state: Inquiry) -> Outcome:
     earlier = bench.store.records(run_id, origins=[Origin.PAIR, Origin.HYPOTHESIS])
     open_claims = [h for h in bench.store.hypotheses(run_id) if h.fate in (Fate.PROPOSED, Fate.UNTESTED)]
     firing = bench.pages.distribution.firing
-    now = [weighed(claim, [*earlier, *outcome.records], firing=firing) for claim in open_claims]
+    with span("weigh", claims=[claim.statement for claim in open_claims]) as told:
+        now = [weighed(claim, [*earlier, *outcome.records], firing=firing) for claim in open_claims]
+        told(fates=[f"{claim.fate.value}, {claim.hits}:{claim.misses}" for claim in now])
     decided = any(claim.fate in (Fate.SUPPORTED, Fate.REFUTED) for claim in now)
     risen = (outcome.update["best"] or 0.0) - (state.get("best") or 0.0) > bench.means.min_improvement
     update = outcome.update | {
@@ -132,7 +145,9 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
     chosen = _different(bench.evidence(run_id).top, PRUNED)
     triggers, cut = [], []
     for record in chosen:
-        trigger = prune(bench.subject, bench.target, record, floor=floor).trigger(record.id)
+        with span("prune", "tool", text=record.prompt.text, activation=record.peak) as told:
+            trigger = prune(bench.subject, bench.target, record, floor=floor).trigger(record.id)
+            told(trigger=trigger and trigger.text, activation=trigger and trigger.activation)
         if trigger is not None:
             triggers.append(trigger)
             cut.append(Prompt(trigger.text, Origin.PRUNE, parent=record.id))
@@ -141,12 +156,16 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
     swapped: list[Prompt] = []
     for record in outcome.records[:2]:
         positions = range(max(0, len(record.tokens) - SWAPPED_TOKENS), len(record.tokens))
-        found = swaps(
-            bench.subject, bench.target, record.prompt.text, per_token=SWAPS, floor=floor, positions=positions,
-            seed=bench.means.step_seed(state),
-        )  # fmt: skip
+        with span("swap", "tool", text=record.prompt.text) as told:
+            found = swaps(
+                bench.subject, bench.target, record.prompt.text, per_token=SWAPS, floor=floor, positions=positions,
+                seed=bench.means.step_seed(state),
+            )  # fmt: skip
+            told(variants=len(found))
         swapped += [Prompt(variant.text, Origin.SWAP, parent=record.id) for variant in found]
-        rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, bench.means.step_seed(state))
+        with span("mind.rewrite", text=record.prompt.text, wanted=SWAPS) as told:
+            rewritten = bench.mind.rewrite(record.prompt.text, SWAPS, bench.means.step_seed(state))
+            told(texts=rewritten)
         swapped += [Prompt(text, Origin.REWRITE, parent=record.id) for text in rewritten]
     for record in outcome.records[:1]:
         swapped += _edits(bench, record, floor)
@@ -173,17 +192,22 @@ def sae_optimizer(bench: Bench, state: Inquiry) -> Outcome:
     told: dict[str, Any] = state.get("optimised", {}) or {"typical": bench.pages.typical} | _pointed_at(bench)
     inverted: tuple[str, ...] = ()
     if "inverse" not in told and left >= INVERSE_LEFT:
-        inverse = invert(bench.subject, bench.target, steps=INVERSE_STEPS, scale=scale, seeds=seeds[:2])
+        with span("invert", "tool", steps=INVERSE_STEPS) as heard:
+            inverse = invert(bench.subject, bench.target, steps=INVERSE_STEPS, scale=scale, seeds=seeds[:2])
+            heard(**_inversion(inverse))
         told, inverted = told | {"inverse": _inversion(inverse)}, inverse.texts
-    found = search(
-        bench.subject,
-        bench.target,
-        seeds=[*seeds, *inverted],
-        passes=min(SEARCH_PASSES, max(1, left - (bench.subject.passes - started))),
-        seed=bench.means.step_seed(state),
-        scale=scale,
-        typical=bench.pages.typical,
-    )
+    passes = min(SEARCH_PASSES, max(1, left - (bench.subject.passes - started)))
+    with span("search", "tool", seeds=len(seeds) + len(inverted), passes=passes) as heard:
+        found = search(
+            bench.subject,
+            bench.target,
+            seeds=[*seeds, *inverted],
+            passes=passes,
+            seed=bench.means.step_seed(state),
+            scale=scale,
+            typical=bench.pages.typical,
+        )
+        heard(evaluated=found.evaluated, ending=found.status.value, texts=[hit.text for hit in found.hits])
     fluent = [found.typical] if found.typical else []
     shown: dict[Hit, None] = dict.fromkeys([*found.hits, *found.front, *fluent])
     prompts = [Prompt(text, Origin.OPTIMISER) for text in [*(hit.text for hit in shown), *inverted[:1]]]
@@ -211,7 +235,10 @@ def _pointed_at(bench: Bench) -> dict[str, Any]:
     dictionary = bench.subject.dictionary
     if bench.target.kind is not Kind.NEURON or dictionary is None:
         return {}
-    return {"alignment": plain(aligned(bench.subject, bench.target, dictionary))}
+    with span("align", "tool") as told:
+        alignment = plain(aligned(bench.subject, bench.target, dictionary))
+        told(alignment=alignment)
+    return {"alignment": alignment}
 
 
 def _edits(bench: Bench, record: Record, floor: float) -> list[Prompt]:
@@ -219,7 +246,9 @@ def _edits(bench: Bench, record: Record, floor: float) -> list[Prompt]:
     walker = IterativeMultiTokenAugmenter(
         bench.subject, bench.target, bench.words, n=EDITS, beam=2, most=MOST_EDITS, floor=floor
     )
-    positive, negative = walker.iterative_augment(record.prompt.text, steps=2)
+    with span("edit", "tool", text=record.prompt.text) as told:
+        positive, negative = walker.iterative_augment(record.prompt.text, steps=2)
+        told(raised=len(positive), lowered=len(negative))
     chosen = [*positive[:EDITS], *negative[:EDITS]]
     return [Prompt(edit.text, Origin.EDIT, parent=record.id) for edit in chosen]
 
@@ -229,7 +258,10 @@ def _judged(
 ) -> list[Candidate]:
     waiting = {revive(Prompt, each).key for each in state.get("waiting", [])}
     waiting |= {each.prompt.key for each in beside if each.reason is None}
-    return bench.screening.judge(prompts, run_id=state["run_id"], step=state.get("step", 0) + 1, waiting=waiting)
+    with span("screen", "tool", prompts=len(prompts)) as told:
+        judged = bench.screening.judge(prompts, run_id=state["run_id"], step=state.get("step", 0) + 1, waiting=waiting)
+        told(accepted=_accepted(judged), rejected=Counter(each.reason for each in judged if each.reason))
+    return judged
 
 
 def _measured(
@@ -245,8 +277,10 @@ def _measured(
     """Measure accepted candidates (or `prompts`) now; `first` records of this step stand before them."""
     chosen = [each.prompt for each in judged if each.reason is None] if prompts is None else prompts
     start = bench.store.next_record_id(state["run_id"]) + first
-    records = bench.measured(chosen, step=state.get("step", 0) + 1, first_id=start, surprises=surprises)
-    peaks = [record.peak for record in records if record.peak is not None]
+    with span("measure", "tool", texts=len(chosen)) as told:
+        records = bench.measured(chosen, step=state.get("step", 0) + 1, first_id=start, surprises=surprises)
+        peaks = [record.peak for record in records if record.peak is not None]
+        told(records=len(records), best=max(peaks, default=None))
     earlier = [value for value in (state.get("best"), best) if value is not None]
     return Outcome({"best": max([*peaks, *earlier], default=None)}, records, tuple(judged))
 

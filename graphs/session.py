@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from agents.language import Language
+from graphs import tracing
 from graphs.bench import STORE, Bench
 from graphs.findings import gather
 from graphs.inquiry import build
@@ -58,9 +59,11 @@ class Session:
     ) -> None:
         self.bench = Bench(means, progress=progress, subject=subject)
         self.means = means
+        tracing.start(tracing.unsent(Path(means.surveys or means.home)))
         begun = name is not None and any(run.id == name for run in self.bench.store.runs())
         self.resumed = run_id is not None or begun
         self.run_id = run_id or name or _fresh_name(self.bench.target.name)
+        self.trace = tracing.trace(self._keep_trace)
         try:
             self._announce()
             _ = self.bench.judge  # one that cannot be opened is told now, not at the end
@@ -95,8 +98,13 @@ class Session:
             except StepFailed as error:
                 self.bench.store.finish(self.run_id, f"failed({error})")
                 raise
-            self.bench.store.finish(self.run_id, FINISHED)
+            self.finish()
         return self.findings()
+
+    def finish(self) -> None:
+        """The run is finished; its trace is told the scores."""
+        self.bench.store.finish(self.run_id, FINISHED)
+        self.trace.scored(self.bench.store.scores(self.run_id))
 
     def findings(self) -> Findings:
         """Everything a report shows of the run so far."""
@@ -117,6 +125,9 @@ class Session:
             store.begin(Run(self.run_id, target, self.means.seed, asdict(self.means)))
         if isinstance(self.bench.mind, Language):
             self.bench.mind.asked = len(store.calls(self.run_id))
+
+    def _keep_trace(self, trace: str, address: str | None) -> None:
+        self.bench.store.keep_trace(self.run_id, trace, address)
 
     def _limit(self, changed: dict[str, Any]) -> None:
         if changed:
@@ -145,11 +156,17 @@ class Session:
 
     def _drive(self, watch: Watcher, stop: Callable[[], bool]) -> None:
         with self.compiled() as (graph, config, start):
-            for update in graph.stream(start, config, context=self.means, stream_mode="updates", durability="sync"):
-                for node, values in update.items():
-                    watch(node, values or {})
-                if stop():
-                    raise Stopped(f"run {self.run_id} was stopped between two steps")
+            traced = config | self.trace.begin()
+            steps: Any = graph.stream(start, traced, context=self.means, stream_mode="updates", durability="sync")
+            try:
+                for update in steps:
+                    for node, values in update.items():
+                        watch(node, values or {})
+                    if stop():
+                        raise Stopped(f"run {self.run_id} was stopped between two steps")
+            finally:
+                steps.close()  # which ends the trace's root, whatever it was that ended
+                self.trace.end()
 
 
 def resumable(home: Path, run_id: str) -> Means:

@@ -8,7 +8,7 @@ Every noun turns into plain data with `plain` and back with `revive`, so that th
 import hashlib
 import types
 import typing
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -292,13 +292,18 @@ class LlmCall:
 
 @dataclass(frozen=True)
 class Run:
-    """One inquiry: which target, with which seed and settings. `state` is running, finished or failed(reason)."""
+    """One inquiry: which target, with which seed and settings. `state` is running, finished or failed(reason).
+
+    `traces` are where it is traced outside of this store, oldest first: the address by the trace's id, None where the
+    address is not known.
+    """
 
     id: str
     target: Target
     seed: int
     settings: dict[str, Any]
     state: str = "running"
+    traces: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ JSON_CELLS = frozenset({"rule", "full", "certificates"})
 PROMPT_COLUMNS = "text, origin, parent, hypothesis, predicted, source"
 RECORD_COLUMNS = f'id, step, {PROMPT_COLUMNS}, tokens, token_ids, "values", peak, "position", status, surprise'
 CANDIDATE_COLUMNS = f"step, {PROMPT_COLUMNS}, reason, detail"
-RUN_COLUMNS = 'id, model, model_hash, hook, layer, "index", kind, sign, dictionary, seed, settings, state'
+RUN_COLUMNS = 'id, model, model_hash, hook, layer, "index", kind, sign, dictionary, seed, settings, state, traces'
 
 
 def record_row(run_id: str, record: Record) -> Row:
@@ -69,14 +69,15 @@ def candidate(row: tuple[Any, ...]) -> Candidate:
 def run_row(run: Run) -> Row:
     """The row of a run, its target spread over columns."""
     mine = {"id": run.id, "seed": run.seed, "settings": json.dumps(plain(run.settings)), "state": run.state}
-    return mine | plain(run.target)
+    return mine | {"traces": json.dumps(run.traces)} | plain(run.target)
 
 
 def run(row: tuple[Any, ...]) -> Run:
     """The run in a row of RUN_COLUMNS."""
-    identity, *target, seed, settings, state = row
+    identity, *cells, seed, settings, state, traces = row
     names = [field.name for field in fields(Target)]
-    return Run(identity, revive(Target, dict(zip(names, target, strict=True))), seed, json.loads(settings), state)
+    target = revive(Target, dict(zip(names, cells, strict=True)))
+    return Run(identity, target, seed, json.loads(settings), state, json.loads(traces or "{}"))
 
 
 def noun_row(noun: Any) -> Row:

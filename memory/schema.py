@@ -71,6 +71,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE explanations ADD COLUMN certificates VARCHAR DEFAULT '[]';
         """,
     ),
+    (
+        "where a run is traced",
+        """
+        ALTER TABLE runs ADD COLUMN traces VARCHAR;
+        """,
+    ),
 )
 
 
@@ -84,3 +90,9 @@ def migrate(connection: DuckDBPyConnection) -> None:
             connection.execute(sql)
             connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, name])
             connection.execute("COMMIT")
+
+
+def is_current(connection: DuckDBPyConnection) -> bool:
+    """Whether a store that is open has every migration."""
+    [(done,)] = connection.execute("SELECT count(*) FROM migrations").fetchall()
+    return done >= len(MIGRATIONS)

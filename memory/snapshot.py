@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memory.database import OFFLINE, StoreFull, StoreLocked, StoreUnwritable, named_failures
 from memory.queries import Queries
+from memory.schema import is_current
 from memory.store import Store
 
 if TYPE_CHECKING:
@@ -92,10 +93,12 @@ class Snapshot(Queries):
             copy = newest(self.path)
         if copy is None or copy == self._shown:
             return False
-        import duckdb
-
-        with named_failures(copy):
-            fresh = duckdb.connect(str(copy), read_only=True, config=OFFLINE)
+        fresh = _opened(copy)
+        if not is_current(fresh):  # a copy that an earlier version of the program made
+            fresh.close()
+            publish(self.path)
+            copy = newest(self.path) or copy
+            fresh = _opened(copy)
         self.close()
         self._connection, self._shown, self._since = fresh, copy, copy.stat().st_mtime
         return True
@@ -104,6 +107,13 @@ class Snapshot(Queries):
         assert self._connection is not None, "the snapshot is closed"
         with named_failures(self.path), self._connection.cursor() as cursor:
             return cursor.execute(sql, parameters).fetchall()
+
+
+def _opened(copy: Path) -> DuckDBPyConnection:
+    import duckdb
+
+    with named_failures(copy):
+        return duckdb.connect(str(copy), read_only=True, config=OFFLINE)
 
 
 def _changed(path: Path) -> int:

@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 
+MOST_TRACES = 20  # of a run, the newest; a conversation makes one a turn
 OF_A_RUN = ("runs", "steps", "records", "candidates", "hypotheses", "triggers", "explanations", "scores", "llm_calls")
 
 
@@ -98,6 +99,13 @@ class Store(Queries):
         self.run(run_id)
         with self._transaction() as cursor:
             cursor.execute("UPDATE runs SET state = ? WHERE id = ?", [state, run_id])
+
+    def keep_trace(self, run_id: str, trace: str, address: str | None) -> None:
+        """Keep under a run where it is traced: the trace's id, and its address as soon as that is known."""
+        traces = self.run(run_id).traces | {trace: address}
+        newest = dict(list(traces.items())[-MOST_TRACES:])
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE runs SET traces = ? WHERE id = ?", [json.dumps(newest), run_id])
 
     def commit(self, step: Step) -> bool:
         """Write all of a step, or nothing and False when that step of the run is already there.

@@ -205,6 +205,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
             "seed": findings.run.seed,
             "state": findings.run.state,
             "settings": plain(findings.run.settings),
+            "traces": plain(findings.run.traces),
             "mind": findings.mind,
             "corpus": findings.corpus,
             "verdict": findings.verdict,

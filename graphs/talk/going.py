@@ -13,7 +13,7 @@ from langgraph.types import Command
 from graphs.approval import Question
 from graphs.inquiry import WORKERS
 from graphs.report.visible import number
-from graphs.session import FINISHED, Session
+from graphs.session import Session
 from graphs.steps import StepFailed
 from graphs.talk.drawing import words
 
@@ -46,7 +46,7 @@ class Going:
             yield words(f"{error}; what was measured is kept, next tries again", "red")
             return
         if self.done:
-            session.bench.store.finish(session.run_id, FINISHED)
+            session.finish()
             yield words("the inquiry is finished: explain, scores", "bold")
         elif self.question is not None:
             yield words(asked(self.question), "bold yellow")
@@ -60,14 +60,16 @@ class Going:
                 return
             begin: Any = Command(resume=answer) if answer is not None and before.interrupts else start
             stops = () if session.means.ask else BEFORE
+            traced = config | session.trace.begin()
             for part in graph.stream(
-                begin, config, context=session.means, stream_mode="updates", durability="sync", interrupt_before=stops
+                begin, traced, context=session.means, stream_mode="updates", durability="sync", interrupt_before=stops
             ):
                 for node, update in cast("dict[str, Any]", part).items():
                     if node != "__interrupt__":
                         yield node, update or {}
                     elif update:
                         self.question = cast("Question", update[0].value)
+            session.trace.end()
             self.done = not graph.get_state(config).next
 
 

@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1 that stand in for the model hub and for LangSmith, and remember what was asked of them."""
+"""Servers on 127.0.0.1 that stand in for the model hub, and remember what was asked of them."""
 
 import threading
 from collections.abc import Iterator

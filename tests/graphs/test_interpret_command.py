@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from evals.ollama_stub import OllamaStub
 from graphs.interpret import main
 from memory.store import Store
-from tests.agents.ollama_stub import OllamaStub
 from tests.graphs.small_runs import Command, Refused, remains, small_means, unprintable, write_corpus
 from tests.graphs.victims import fork
 from tests.tiny_models import write_gpt2

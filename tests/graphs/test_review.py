@@ -279,6 +279,19 @@ def test_a_run_that_is_written_meanwhile_is_on_the_next_page(tmp_path: Path, mon
     review.close()
 
 
+def test_a_run_says_where_it_is_traced_and_only_an_address_of_the_web_is_a_link(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "neuronaut.duckdb") as store:
+        store.begin(Run("traced", TARGET, 1, {}))
+        for trace, address in (("one", 'https://traces/?a=1&b="><b>'), ("two", "javascript:alert(1)"), ("three", None)):
+            store.keep_trace("traced", trace, address)
+    review = Review(tmp_path, open_encoder=Words)
+    page = TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}").get("/run/traced").text
+    review.close()
+    assert page.count("<dt>trace</dt>") == 3
+    assert '<a href="https://traces/?a=1&amp;b=&#34;&gt;&lt;b&gt;" rel="noopener noreferrer">one</a>' in page
+    assert "javascript:" not in page
+
+
 def test_a_store_that_is_owned_and_was_never_published_is_named(tmp_path: Path) -> None:
     review = Review(tmp_path)
     client = TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}")

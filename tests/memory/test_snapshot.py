@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from memory import schema
 from memory.database import StoreLocked
 from memory.records import Run, Target
 from memory.snapshot import Snapshot, newest, publish
@@ -95,3 +96,13 @@ def test_the_copy_is_whole_and_leaves_nothing_beside(path: Path) -> None:
     assert last is not None
     assert last != first
     assert {each.name for each in path.parent.iterdir()} == {path.name, last.name}
+
+
+def test_a_copy_of_an_earlier_version_is_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.unlink()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:-1])
+        Store.open(path).close()
+        publish(path)
+    with Snapshot(path) as read:
+        assert read.runs() == []

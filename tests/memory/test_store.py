@@ -199,6 +199,19 @@ def test_runs_come_newest_first_and_are_taken_up_again(store: Store) -> None:
         store.begin(replace(RUN, seed=8))
 
 
+def test_a_run_keeps_where_it_is_traced_and_keeps_it_when_taken_up_again(store: Store) -> None:
+    assert store.run("r1").traces == {}
+    store.keep_trace("r1", "a", None)
+    store.keep_trace("r1", "a", "https://traces/a")
+    store.keep_trace("r1", "b", None)
+    store.begin(RUN)
+    store.finish("r1", "finished")
+    assert store.run("r1").traces == {"a": "https://traces/a", "b": None}
+    for number in range(30):
+        store.keep_trace("r1", str(number), None)
+    assert list(store.run("r1").traces) == [str(number) for number in range(10, 30)]
+
+
 @pytest.mark.parametrize("garbage", ["", "nope", "'; DROP TABLE runs; --", "a\nb", "☃\x00", "x" * 10_000])
 def test_a_garbage_run_id_is_refused_in_one_line_that_names_the_newest(store: Store, garbage: str) -> None:
     for attempt in (

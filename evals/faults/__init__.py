@@ -1,0 +1,1 @@
+"""What a run survives: processes that are killed, services that misbehave, disks and clocks that fail."""

@@ -1,0 +1,189 @@
+"""An overnight run whose owner and workers are killed with -9 at random moments, and started again by `--resume`.
+
+1. A kill comes after a time drawn from an exponential distribution, on the owner or one of its workers, each as likely.
+2. Right after it, what the store of the killed worker's target holds is read from a copy: the records it had
+   acknowledged (memory/store.py: a step is acknowledged once its transaction is committed).
+3. When a night ends before all kills are done, another one begins on other neurons.
+
+Work repeated is counted in seconds: from the last acknowledged step of a killed worker to its death, and what the next
+worker needed to open that run again before its first new step. It is held against the seconds of all steps. Starting a
+process and loading its model repeats no work and is not counted.
+
+Knows processes and how they are killed. Refuses to judge what they left (audit.py).
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from graphs.bench import STORE
+from memory.database import StoreError
+from memory.queue import OPEN, Item, Queue, State
+from memory.store import Store
+
+LOOK = 0.1  # seconds between looks
+STILL = 900.0  # seconds without a step after which a night counts as hung
+DONE = (State.FINISHED, State.KEPT)
+Acknowledged = dict[int, tuple[str, float | None]]  # of a run: the text and the peak of each record
+
+
+@dataclass
+class Night:
+    """What was seen of one overnight run from outside."""
+
+    folder: Path
+    acknowledged: dict[str, tuple[int, Acknowledged]] = field(default_factory=dict)  # by run: last step, records
+    redone: list[str] = field(default_factory=list)  # targets that were finished and are worked on again
+    unreadable: int = 0  # heartbeats that were no whole file
+    hung: bool = False
+    statuses: list[int] = field(default_factory=list)  # of its owners
+
+
+@dataclass
+class Kill:
+    """One kill: whom, and the seconds of work that went with it; `reopened` is what opening the run again took."""
+
+    who: str
+    run_id: str | None
+    step: int
+    lost: float
+    reopened: float = 0.0
+
+
+class Siege:
+    """Runs nights and kills their processes. words: those of graphs.overnight that all nights share."""
+
+    def __init__(
+        self,
+        home: Path,
+        words: list[str],
+        *,
+        targets: int,
+        kills: int,
+        every: float,
+        seed: int,
+        told: Callable[[int], None],
+    ) -> None:
+        self.home, self._words, self._targets, self._every = home, words, targets, every
+        self.nights: list[Night] = []
+        self.kills: list[Kill] = []
+        self._wanted, self._told, self._seed = kills, told, seed
+        self._random = random.Random(seed)
+
+    def run(self) -> None:
+        """Nights, until all kills are done and the last one has ended."""
+        while len(self.kills) < self._wanted:
+            name = f"night-{len(self.nights) + 1}"
+            self.nights.append(Night(self.home / "overnight" / name))
+            drawn = ["--sample", str(self._targets), "--seed", str(self._seed + len(self.nights)), "--name", name]
+            self._one(self.nights[-1], drawn)
+
+    def _one(self, night: Night, drawn: list[str]) -> None:
+        words, seen, due = drawn, dict[str, Item](), self._due()
+        while True:
+            with self._owner(words) as owner:
+                while owner.poll() is None:
+                    time.sleep(LOOK)
+                    seen = self._look(night, seen)
+                    if night.hung:
+                        os.killpg(owner.pid, signal.SIGKILL)
+                    if seen and len(self.kills) < self._wanted and time.monotonic() >= due:
+                        if self._kill(night, owner):
+                            self._told(len(self.kills))
+                        due = self._due()
+                night.statuses.append(owner.returncode)
+            seen = self._look(night, seen)
+            over = bool(seen) and not any(item.state in OPEN for item in seen.values())
+            if night.hung or (over and owner.returncode == 0) or owner.returncode == 2:
+                return
+            words = ["--resume", night.folder.name]
+
+    def _due(self) -> float:
+        return time.monotonic() + self._random.expovariate(1 / self._every)
+
+    def _owner(self, words: list[str]) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "graphs.overnight", "--home", str(self.home), *self._words, *words]
+        with (self.home / "owners.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _look(self, night: Night, before: dict[str, Item]) -> dict[str, Item]:
+        """The targets now; what became of them since the last look is noted."""
+        if not (night.folder / "night.json").exists():
+            return before
+        seen = {item.name: item for item in Queue(night.folder).items()}
+        for name, item in seen.items():
+            earlier = before.get(name)
+            if earlier is not None and earlier.state in DONE and item.state not in DONE:
+                night.redone.append(name)
+            if earlier is not None and item.step > earlier.step:
+                self._reopened(item)
+        last = max((max(item.since, item.beaten) for item in seen.values()), default=0.0)
+        night.hung = bool(last) and time.time() - last > STILL and any(item.state in OPEN for item in seen.values())
+        _listen(night)
+        return seen
+
+    def _reopened(self, item: Item) -> None:
+        """The first new step of a run whose worker was killed: what opening it again took, with that step's time."""
+        for kill in self.kills:
+            if kill.run_id == item.run_id and kill.step == item.step - 1 and not kill.reopened:
+                kill.reopened = max(0.0, item.beaten - item.since)
+
+    def _kill(self, night: Night, owner: "subprocess.Popen[bytes]") -> bool:
+        """Kill one of the living; whether there was one."""
+        victim = self._random.choice([owner.pid, *_workers(owner.pid)])
+        holding = [item for item in Queue(night.folder).items() if item.pid == victim and item.state is State.RUNNING]
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        now = time.time()
+        for item in holding:
+            night.acknowledged[item.run_id] = item.step, _copied(night.folder / "work" / item.name / STORE, item.run_id)
+        held = holding[0] if holding else None
+        lost = now - max(held.since, held.beaten) if held else 0.0
+        who = "owner" if victim == owner.pid else "worker"
+        self.kills.append(Kill(who, held.run_id if held else None, held.step if held else 0, lost))
+        return True
+
+
+def _listen(night: Night) -> None:
+    """Read the heartbeat of a night; one that is no whole file is noted."""
+    try:
+        json.loads((night.folder / "heartbeat.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        night.unreadable += 1
+
+
+def _workers(owner: int) -> list[int]:
+    """The worker processes of an owner that run."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
+    return [
+        int(pid)
+        for pid, parent, state, words in (row for row in rows if len(row) == 4)
+        if int(parent) == owner and "graphs.night.worker" in words and not state.startswith("Z")
+    ]
+
+
+def _copied(store: Path, run_id: str) -> Acknowledged:
+    """The records in a store nobody has open any more, read from a copy; empty where it is taken up already."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for path in (store, store.with_name(f"{store.name}.wal")):
+                if path.exists():
+                    shutil.copy2(path, folder)
+            with Store.open(Path(folder) / store.name) as kept:
+                return {record.id: (record.prompt.text, record.peak) for record in kept.records(run_id)}
+        except (StoreError, OSError):
+            return {}

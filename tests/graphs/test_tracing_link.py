@@ -1,0 +1,297 @@
+"""The way to LangSmith: what is sent is trimmed, kept until it arrived, waited for in bounds, and sent again later."""
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evals.langsmith_stub import LangSmithStub
+from graphs import tracing
+from graphs.tracing import delivery, link, outbox, spans
+from graphs.tracing.__main__ import main as command
+from graphs.tracing.service import service
+from graphs.tracing.trimming import ITEMS, TEXT, told_metadata, trimmed
+from memory.records import Explanation, Origin, Prompt, Record, Rule, Verdict
+from tests.graphs.traces import asked_for, longest, roots, within
+
+ROOT = Path(__file__).parents[2]
+SAID = {
+    "400": "refuses a batch (400)",
+    "401": "refuses the key (401)",
+    "403": "refuses the key (403)",
+    "429": "takes no more for now (429)",
+    "500": "is unavailable (500)",
+    "503": "is unavailable (503)",
+    "hang": "does not answer",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "unsent it's"
+
+
+@contextmanager
+def traced(name: str = "L0N5") -> Iterator[None]:
+    """A root with an agent and a tool in it, as a run would make them."""
+    import langsmith
+
+    client = spans._open[0].client
+    on = langsmith.tracing_context(enabled=True)  # the environment is read once a process
+    with on, langsmith.trace(name, "chain", client=client), tracing.span("mind.route", allowed=["a"]) as told:
+        with tracing.span("measure", "tool", texts=2):
+            pass
+        told(node="a")
+        yield
+
+
+def test_a_span_outside_of_a_trace_is_none_and_imports_nothing() -> None:
+    program = (
+        "import sys\nfrom graphs import tracing\n"
+        "with tracing.span('measure', 'tool', texts=1) as told:\n    told(records=1)\n"
+        "assert not {'langsmith', 'requests', 'langchain_core'} & set(sys.modules), sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def test_spans_arrive_within_each_other_and_leave_nothing_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder):
+        tracing.start(folder)
+        with tracing.span("alone"):
+            pass
+        with traced():
+            pass
+        assert tracing.flush() is None
+    assert [root["name"] for root in roots(stub.runs)] == ["L0N5"]
+    assert within(stub.runs, "L0N5") == {"mind.route"}
+    assert within(stub.runs, "mind.route") == {"measure"}
+    assert capfd.readouterr() == ("", "")
+    assert list(folder.iterdir()) == []
+    assert "GET /info" not in {call for call, _ in stub.requests}
+
+
+@pytest.mark.parametrize("mode", SAID)
+def test_whatever_a_service_does_it_is_one_line_and_every_batch_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], mode: str
+) -> None:
+    monkeypatch.setattr(link, "SECONDS", 0.6)
+    with LangSmithStub(mode) as stub, asked_for(monkeypatch, stub.url, folder):
+        tracing.start(folder)
+        with traced():
+            pass
+        began = time.monotonic()
+        tracing.flush()
+        assert time.monotonic() - began < 2.0
+        shown = capfd.readouterr()
+        kept = outbox.waiting(folder)
+        assert kept
+        batches = f"{len(kept)} batch{'es' if len(kept) > 1 else ''}"
+        quoted = "'" + str(folder).replace("'", "'\"'\"'") + "'"
+        way = f"{batches} kept in {folder}; python -m graphs.tracing --replay {quoted} sends them"
+        assert shown.err.splitlines() == [f"not traced: LangSmith {SAID[mode]}: {way}"]
+        assert shown.out == ""
+
+
+def test_a_service_that_is_not_there_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with LangSmithStub() as gone:
+        url = gone.url
+    with asked_for(monkeypatch, url, folder):
+        tracing.start(folder)
+        with traced():
+            pass
+        tracing.flush()
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("not traced: LangSmith cannot be reached: ")
+    assert command(["--replay", str(folder)]) == 2
+
+
+def test_answers_that_cannot_be_read_do_not_matter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with LangSmithStub("malformed") as stub, asked_for(monkeypatch, stub.url, folder):
+        tracing.start(folder)
+        with traced():
+            pass
+        tracing.flush()
+    assert len(stub.runs) == 3
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_service_that_comes_back_gets_everything_and_nobody_hears_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.05)
+    with LangSmithStub("503") as stub, asked_for(monkeypatch, stub.url, folder):
+        tracing.start(folder)
+        with traced():
+            pass
+        until = time.monotonic() + 5
+        while not stub.requests and time.monotonic() < until:
+            time.sleep(0.01)
+        stub.mode = "ok"
+        tracing.flush()
+    assert len(stub.runs) == 3
+    assert capfd.readouterr() == ("", "")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_process_that_just_ends_ends_in_time_and_says_one_line(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nimport langsmith\nfrom graphs import tracing\n"
+        "tracing.start(Path(sys.argv[1]))\n"
+        "with langsmith.trace('L0N5', 'chain', client=tracing.spans._open[0].client):\n"
+        "    with tracing.span('measure', 'tool'):\n        pass\n"
+        "print(time.time(), flush=True)\n"
+    )
+    with LangSmithStub("hang") as stub:
+        asked = {"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": stub.url}
+        command = [sys.executable, "-c", program, str(folder)]
+        environment = asked | {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+        ended = time.time()
+    assert done.returncode == 0
+    assert ended - float(done.stdout) < link.SECONDS + 4.0  # the end of the interpreter, on a busy machine, included
+    [line] = done.stderr.splitlines()
+    assert line.startswith("not traced: LangSmith does not answer: ")
+    assert outbox.waiting(folder)
+
+
+def test_what_was_kept_arrives_later_and_is_then_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with LangSmithStub("401") as stub, asked_for(monkeypatch, stub.url, folder):
+        tracing.start(folder)
+        with traced():
+            pass
+        tracing.flush()
+        capfd.readouterr()
+        batches = len(outbox.waiting(folder))
+        assert command([str(folder)]) == 0
+        assert command(["--replay", str(folder)]) == 2
+        shown = capfd.readouterr()
+        assert shown.out.splitlines()[0] == f"{batches} wait in {folder}; --replay sends them"
+        assert shown.err == "not sent: LangSmith refuses the key (401); what has not arrived is kept\n"
+        assert len(outbox.waiting(folder)) == batches
+        stub.mode = "ok"
+        (folder / "trace_0.json").write_text("{")
+        assert command(["--replay"]) == 2
+        shown = capfd.readouterr()
+        assert shown.out == f"sent {batches} of {batches + 1} batches from {folder}\n"
+        assert "trace_0.json is no batch" in shown.err
+        (folder / "trace_0.json").unlink()
+        assert command(["--replay"]) == 0
+        assert capfd.readouterr().out == f"nothing waits in {folder}\n"
+    assert within(stub.runs, "mind.route") == {"measure"}
+    assert all(run["end_time"] for run in stub.runs)
+
+
+def test_without_a_key_nothing_is_replayed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outbox.Outbox(folder).put(outbox.Batch({}, b"x"))
+    with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder, LANGSMITH_API_KEY=None):
+        assert command(["--replay", str(folder)]) == 2
+    assert capfd.readouterr().err == "nothing was sent: LANGSMITH_API_KEY is not set\n"
+    assert stub.requests == []
+
+
+def test_a_file_with_another_destination_is_never_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    body = base64.b64encode(b"x").decode()
+    evil = {"version": 1, "endpoint": "../api-key", "headers": {"x-api-key": "mine"}, "body_base64": body}
+    (folder / "trace_1.json").write_text(json.dumps(evil))
+    with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder):
+        assert command(["--replay", str(folder)]) == 2
+    assert stub.requests == []
+
+
+def test_batches_are_for_their_owner_hold_no_key_and_stay_within_a_limit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_BYTES", 400)
+    box = outbox.Outbox(folder)
+    path = box.put(outbox.Batch({"Content-Type": "text/plain"}, b"x" * 100))
+    assert path is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert outbox.read(path) == outbox.Batch({"Content-Type": "text/plain"}, b"x" * 100)
+    assert box.put(outbox.Batch({}, b"y" * 200)) is None
+    assert (box.lost, len(list(folder.iterdir()))) == (1, 1)
+    assert "holds" in box.why
+
+
+def test_a_folder_that_cannot_be_written_loses_batches_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, tmp_path / "file"):
+        tracing.start(tmp_path / "file")
+        with traced():
+            pass
+        tracing.flush()
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("not traced: ")
+    assert "lost" in line
+
+
+class Colour(Enum):
+    RED = [1.0] * 50
+
+
+@dataclass
+class Odd:
+    values: tuple[float, ...]
+    record: Record
+    anything: Any
+
+
+def test_a_payload_keeps_words_and_figures_and_no_arrays_records_or_long_lists() -> None:
+    tokens = tuple(f" t{n}" for n in range(90))
+    record = Record(7, 1, Prompt("a text", Origin.SEED), tokens, tuple(range(90)), (0.5,) * 90, 0.5, 3)
+    explanation = Explanation(Verdict.CONTEXT, "x" * 9000, Rule(0.0), tuple(range(300)))
+    payload = {
+        "best": 1.5, "none": None, "floats": [0.5] * 48, "array": np.zeros((3, 4)), "tokens": list(tokens),
+        "records": [record] * 30, "curve": [[n, 0.5] for n in range(31)], "explanation": explanation,
+        "prompts": [{"text": "a", "origin": "seed", "parent": None}] * 9, "nested": {str(n): n for n in range(99)},
+        "odd": Odd((0.1,) * 8, record, object()), "colour": Colour.RED, "set": {1, 2}, "bytes": b"x" * 10_000,
+        "circle": [],
+    }  # fmt: skip
+    payload["circle"].append(payload["circle"])
+    told = trimmed(payload)
+    assert (told["best"], told["none"], told["floats"], told["array"]) == (1.5, None, "48 numbers", "3 x 4 numbers")
+    assert told["tokens"] == [*tokens[:ITEMS], "and 85 more"]
+    assert told["records"][0] == "record 7: 0.5 on 'a text'"
+    assert (told["curve"], told["prompts"][0]) == ("31 rows of numbers", "seed: a")
+    assert told["explanation"]["evidence"] == "300 numbers"
+    assert len(told["explanation"]["text"]) < TEXT + 40
+    assert told["nested"]["..."] == "and 59 more"
+    assert told["odd"] == {"values": "8 numbers", "record": "record 7: 0.5 on 'a text'", "anything": "a object"}
+    assert (told["colour"], told["set"], told["bytes"]) == ("50 numbers", [1, 2], "a bytes")
+    assert longest(told) <= ITEMS + 1
+    assert len(json.dumps(told)) < 6000
+    assert told_metadata({"model": "gpt2", "langgraph_path": ["a", "b"]}) == {"model": "gpt2"}
+
+
+def test_a_payload_that_looks_like_a_record_is_still_a_payload() -> None:
+    assert trimmed({"tokens": ["a"], "values": [1.0], "id": 3}) == {"payload": "record 3: None on ''"}
+
+
+def test_the_key_is_in_no_description_of_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with asked_for(monkeypatch, "http://127.0.0.1:9/", tmp_path, LANGSMITH_WORKSPACE_ID="w"):
+        found = service()
+    assert found is not None
+    assert (found.url, found.headers["X-Tenant-Id"]) == ("http://127.0.0.1:9", "w")
+    assert "for-the-test" not in repr(found)
