@@ -74,7 +74,8 @@ class Bench:
         except BaseException:
             self.store.close()
             raise
-        self.pages = Pages(self.subject, survey, self.target)
+        folder = Path(means.home) / "pages" if means.surveys else None  # a home of this run's own, removed after it
+        self.pages = Pages(self.subject, survey, self.target, folder=folder)
         _open[means] = self
 
     def close(self) -> None:

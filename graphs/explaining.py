@@ -1,11 +1,12 @@
-"""The last node: the explanation, what the unit writes, and every score of both.
+"""The last two nodes: the explanation; then what the unit writes, and every score of both.
 
-1. The mind explains. Its rule is scored on pages no agent has seen; every record of the run counts as seen.
-2. The output side of the unit (tools/effects).
-3. Texts written from the rule (agents/scorer/generation.py), measured here; they are records of the run like any other.
-4. A judge, where there is one (judging.py).
+1. The mind explains, in a step of its own: whoever dies later does not explain again.
+2. The rule is scored on pages no agent has seen; every record of the run counts as seen.
+3. A judge, where there is one (judging.py).
+4. The output side of the unit (tools/effects).
+5. Texts written from the rule (agents/scorer/generation.py), measured here; they are records of the run like any other.
 
-Steps 2 and 3 need ENDING passes; with fewer left they are unscored, and say so. A page that an agent has seen makes
+Steps 4 and 5 need ENDING passes; with fewer left they are unscored, and say so. A page that an agent has seen makes
 the scores on it unscored by name: the explanation stands, its figures do not.
 """
 
@@ -21,6 +22,7 @@ from graphs.judging import Hearing, judged
 from graphs.state import Inquiry
 from graphs.steps import Outcome
 from graphs.tracing import span
+from memory.database import UnknownRun
 from memory.records import Candidate, Explanation, Prompt, Record, Score, plain
 from tools.effects import Effects, effects
 
@@ -28,19 +30,27 @@ ENDING = 3000  # passes that the output side and the written texts may cost
 
 
 def explainer(bench: Bench, state: Inquiry) -> Outcome:
-    """The explanation and its scores; what a language model was asked for them; records of the texts written."""
+    """The explanation."""
+    with span("mind.explain") as told:
+        explanation = bench.mind.explain(bench.evidence(state["run_id"]), bench.means.step_seed(state))
+        told(verdict=explanation.verdict, text=explanation.text, clauses=len(explanation.rule.clauses))
+    return Outcome({}, explanation=explanation)
+
+
+def scoring(bench: Bench, state: Inquiry) -> Outcome:
+    """The scores of the explanation; what a judge was asked for them; records of the texts written."""
+    explanation = bench.store.explanation(state["run_id"])
+    if explanation is None:
+        raise UnknownRun(f"run {state['run_id']} has no explanation to score")
     evidence, earlier = bench.evidence(state["run_id"]), bench.store.records(state["run_id"])
     began, spent = bench.subject.passes, state.get("passes", 0)
-    with span("mind.explain") as told:
-        explanation = bench.mind.explain(evidence, bench.means.step_seed(state))
-        told(verdict=explanation.verdict, text=explanation.text, clauses=len(explanation.rule.clauses))
-    calls = bench.mind.drain()
-    asked = state.get("llm_calls", 0) + len(calls)
     try:
         with span("scorer.scores", pages=len(bench.pages.held_out)) as told:
             found = scorer.scores(explanation, evidence, bench.pages.held_out, seed=bench.means.seed, seen=earlier)
             told(scores=len(found))
-        heard = judged(bench, explanation, evidence, earlier, calls_left=bench.means.max_llm_calls - asked)
+        heard = judged(
+            bench, explanation, evidence, earlier, calls_left=bench.means.max_llm_calls - state.get("llm_calls", 0)
+        )
     except scorer.LeakError as error:
         found, heard = [Score.unscored(SIMULATIONS[0], scorer.SPLIT, str(error))], Hearing()
     left = bench.means.max_forward_passes - spent - (bench.subject.passes - began)
@@ -52,9 +62,8 @@ def explainer(bench: Bench, state: Inquiry) -> Outcome:
         update,
         records=tuple(writing.records),
         candidates=tuple(writing.candidates),
-        explanation=explanation,
         scores=(*found, *heard.scores, *written, *side.scores()),
-        calls=(*calls, *heard.calls),
+        calls=heard.calls,
     )
 
 

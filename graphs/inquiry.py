@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.graph import START, StateGraph
 
 from graphs import nodes
-from graphs.explaining import explainer
+from graphs.explaining import explainer, scoring
 from graphs.state import Inquiry, Means
 from graphs.steps import committed, routed
 
@@ -16,7 +16,7 @@ WORKERS = ("hypothesis", "prompt_generator", "experiment", "prune_augment", "sae
 
 
 def build() -> "StateGraph[Inquiry, Means, Any, Any]":
-    """The graph: survey first, then the supervisor and whom it sends, until the explainer has spoken."""
+    """The graph: survey first, then the supervisor and whom it sends, until the explainer has spoken and is scored."""
     graph = StateGraph(Inquiry, context_schema=Means)
     graph.add_node("survey", committed("survey", nodes.survey))
     graph.add_node("supervisor", routed(nodes.supervisor), destinations=(*WORKERS, "explainer"))
@@ -26,5 +26,7 @@ def build() -> "StateGraph[Inquiry, Means, Any, Any]":
     graph.add_node("explainer", committed("explainer", explainer))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "supervisor")
-    graph.set_finish_point("explainer")
+    graph.add_node("scoring", committed("scoring", scoring))
+    graph.add_edge("explainer", "scoring")
+    graph.set_finish_point("scoring")
     return graph

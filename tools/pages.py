@@ -2,6 +2,8 @@
 
 The evidence pages are random rows of the evidence half followed by the rows of the target's strongest examples there;
 the held-out pages are random rows of the other half, which no agent sees. All values are float32 and signed.
+
+With a folder, what was read is kept there: whoever opens the same pages again reads no row a second time.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from memory.records import Origin, Prompt, Target
+from tools.kept_values import keep, kept
 
 if TYPE_CHECKING:
     from tools.subject import Subject
@@ -55,12 +59,13 @@ class Distribution:
 
 
 class Pages:
-    """The pages of one target, read when first asked for."""
+    """The pages of one target, read when first asked for. folder: where they are kept, if anywhere."""
 
-    def __init__(self, subject: Subject, survey: Survey, target: Target) -> None:
+    def __init__(self, subject: Subject, survey: Survey, target: Target, *, folder: Path | None = None) -> None:
         self._subject = subject
         self._survey = survey
         self._target = target
+        self._folder = folder
         body = sum(parameter.numel() for parameter in subject.hf.base_model.parameters())
         self._tokens = int(min(MOST_TOKENS, max(FEWEST_TOKENS, READING_COST / body)))
 
@@ -145,11 +150,16 @@ class Pages:
 
     def _read(self, rows: list[int]) -> dict[int, Page]:
         """Pages by row; a row that could not be measured has none."""
-        readings = self._subject.measure_ids([self._survey.rows.ids(row) for row in rows], self._target)
+        ids = [self._survey.rows.ids(row) for row in rows]
+        values = kept(self._folder, self._target, ids)
+        if values is None:
+            readings = self._subject.measure_ids(ids, self._target)
+            values = [np.array(reading.values, np.float32) for reading in readings]
+            keep(self._folder, self._target, ids, values)
         return {
-            row: Page(reading.tokens, np.array(reading.values, np.float32), self._survey.rows.sources[row])
-            for row, reading in zip(rows, readings, strict=True)
-            if reading.values
+            row: Page(tuple(map(self._subject.token, text)), found, self._survey.rows.sources[row])
+            for row, text, found in zip(rows, ids, values, strict=True)
+            if len(found)
         }
 
 

@@ -22,7 +22,8 @@ class Ahead:
         self._place = {target: n for n, target in enumerate(targets)}
         self._rows = {tuple(ids): n for n, ids in enumerate(rows)}
         self._values = self._read([list(ids) for ids in self._rows])
-        self.hf, self.decode, self.bank, self.measure = subject.hf, subject.decode, subject.bank, subject.measure
+        self.hf, self.bank, self.measure = subject.hf, subject.bank, subject.measure
+        self.decode, self.token = subject.decode, subject.token
 
     def measure_ids(self, encoded: Sequence[Sequence[int]], target: Target) -> list[Reading]:
         """As Subject.measure_ids."""

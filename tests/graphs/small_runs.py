@@ -23,6 +23,7 @@ NODES = (
     "prune_augment",
     "sae_optimizer",
     "explainer",
+    "scoring",
 )
 Command = Callable[..., list[str]]
 Refused = Callable[[list[str]], str]

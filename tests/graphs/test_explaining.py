@@ -101,5 +101,5 @@ def test_a_held_out_page_that_an_agent_was_given_makes_scores_unscored_by_name(m
 
 def test_a_supervisor_says_which_budget_is_spent(means: Means) -> None:
     with run(replace(means, max_forward_passes=10)) as (_, findings):
-        assert findings.steps[-2].why == "the forward passes of this inquiry are spent"
-        assert findings.steps[-1].node == "explainer"
+        assert findings.steps[-3].why == "the forward passes of this inquiry are spent"
+        assert findings.steps[-1].node == "scoring"
