@@ -18,6 +18,7 @@ from graphs.settings import SettingError, choose_model, chosen, home
 
 if TYPE_CHECKING:
     from graphs.night.folder import Night
+    from memory.experiments import Experiment
 
 
 def main(words: list[str] | None = None) -> int:
@@ -47,6 +48,11 @@ def _overnight(arguments: argparse.Namespace) -> int:
         return _status(_newest(arguments))
     if "report" in given:
         return _report(night(_newest(arguments)))
+    ray = given.get("ray")
+    if ray is not None:
+        from graphs.night.address import check
+
+        check(ray)
     if line := tracing.settle():
         _say(line)
     if "resume" in given:
@@ -57,7 +63,7 @@ def _overnight(arguments: argparse.Namespace) -> int:
         if found is None:
             return 0
         asked = found
-    return _run(asked)
+    return _run(asked, ray)
 
 
 def _asked(arguments: argparse.Namespace) -> "Night | None":
@@ -85,21 +91,27 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     return asked
 
 
-def _run(asked: "Night") -> int:
+def _run(asked: "Night", ray: str | None) -> int:
+    from graphs.night.cluster import Cluster
+    from graphs.night.crew import Processes
     from graphs.night.owner import Owner
     from graphs.night.report import line
+    from memory.experiments import track_experiment
 
-    owner = Owner(asked, say=_Status().told)
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, owner.stop)
-    why = owner.run()
+    crew = Processes(asked) if ray is None else Cluster(asked, ray)
+    with track_experiment(asked.name, {"workers": asked.workers, "hours": asked.hours}, home=asked.home) as figures:
+        owner = Owner(asked, say=_Status(figures).told, crew=crew)
+        crew.open()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, owner.stop)
+        why = owner.run()
     tracing.flush()
     _say(f"ended: {why}")
     status = _report(asked)
     beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
     _say(line(beat, now=time.time()))
     if beat["left"]:
-        _say(f"go on with: python -m graphs.overnight --resume {asked.name}")
+        _say(f"go on with: python -m graphs.overnight --resume {asked.name}{f' --ray {ray}' if ray else ''}")
         return 3
     return status
 
@@ -165,15 +177,21 @@ def _estimated(asked: "Night", targets: int) -> None:
 
 
 class _Status:
-    """The live status line: on a terminal one line that is written over, else one a minute."""
+    """The live status line: on a terminal one line that is written over, else one a minute. Once a minute its figures
+    are kept (memory/experiments.py)."""
 
-    def __init__(self) -> None:
-        self._last = -60.0
+    def __init__(self, figures: "Experiment") -> None:
+        self._last = self._logged = -60.0
+        self._figures = figures
 
     def told(self, beat: dict[str, Any]) -> None:
         from graphs.night.report import line
 
         words = line(beat, now=time.time())
+        if time.monotonic() - self._logged >= 60 or beat["state"] != "running":
+            self._logged = time.monotonic()
+            memory = {"rss_gb": beat["rss_gb"], "workers_gb": sum(each["rss_gb"] for each in beat["workers"])}
+            self._figures.log(done=beat["done"], left=beat["left"], hours=beat["hours"], **memory)
         if sys.stdout.isatty():
             print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] == "running" else "\n", flush=True)
         elif time.monotonic() - self._last >= 60 or beat["state"] != "running":

@@ -103,23 +103,24 @@ class Queue:
             ).fetchall()
         return [_item(row) for row in rows]
 
-    def take(self, now: float, *, reached: Callable[[Item], int]) -> Item | None:
+    def take(self, now: float, *, reached: Callable[[Item], int], pid: int | None = None) -> Item | None:
         """Hold the next target that nobody holds; None when there is none.
 
         Those whose holder has died come first. reached: the last step that is kept of a target's run, which says
         whether the one that died had got any further. One on which STUCK processes died in a row is set aside.
+        pid: the process that will work on it, where that is not this one.
         """
         for item in sorted(self.items(), key=lambda each: (each.state is not State.RUNNING, each.tries)):
             if item.state not in OPEN or not self._hold(item.name):
                 continue
-            kept = self._claimed(item, now, reached)
+            kept = self._claimed(item, now, reached, pid or os.getpid())
             if kept is not None:
                 return kept
             self._let_go(item.name)
         return None
 
-    def _claimed(self, item: Item, now: float, reached: Callable[[Item], int]) -> Item | None:
-        """The item marked as running by this process; None where it is not open any more, or has become hopeless."""
+    def _claimed(self, item: Item, now: float, reached: Callable[[Item], int], pid: int) -> Item | None:
+        """The item marked as running by a process; None where it is not open any more, or has become hopeless."""
         with self._writing() as connection:
             state, stuck, mark = connection.execute(
                 "SELECT state, stuck, mark FROM targets WHERE name = ?", [item.name]
@@ -132,7 +133,7 @@ class Queue:
             connection.execute(
                 "UPDATE targets SET state = ?, stuck = ?, mark = ?, pid = ?, since = ?, reason = ? WHERE name = ?",
                 [
-                    State.SET_ASIDE if hopeless else State.RUNNING, stuck, step, os.getpid(), now,
+                    State.SET_ASIDE if hopeless else State.RUNNING, stuck, step, pid, now,
                     f"the process died {stuck} times on it without finishing a step" if hopeless else item.reason,
                     item.name,
                 ],
@@ -163,6 +164,10 @@ class Queue:
     def release(self, name: str) -> None:
         """Give a held target back as it is, for whoever goes on with it."""
         self._set(name, state=State.WAITING)
+        self._let_go(name)
+
+    def abandon(self, name: str) -> None:
+        """Whoever worked on a held target for this process has died: as if this process had."""
         self._let_go(name)
 
     def keep(self, name: str) -> None:

@@ -1,5 +1,6 @@
-"""An overnight run: many targets, worked on by processes that may die at any moment.
+"""An overnight run: many targets, worked on by whoever may die at any moment.
 
-folder.py  where everything of one run lies     owner.py   who starts workers and takes in what they finish
-worker.py  one process, target after target     report.py  the morning report
+folder.py   where everything of one run lies     owner.py    who has workers, and takes in what they finish
+attempt.py  one attempt at a target              crew.py     the workers as processes (worker.py is one of them)
+report.py   the morning report                   cluster.py  the workers as actors of Ray (actor.py is one of them)
 """

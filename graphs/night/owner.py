@@ -6,16 +6,13 @@ opened only for the moment in which a run is taken in; where somebody else has i
 """
 
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from graphs.bench import STORE
+from graphs.night.crew import PATIENT, Crew, Processes
 from graphs.night.folder import Night, written
 from graphs.night.worker import resident_gb
 from graphs.settings import SettingError
@@ -26,62 +23,13 @@ from memory.store import Store
 
 TICK = 0.5  # seconds between looks
 BEAT, PUBLISH = 2.0, 60.0  # seconds between heartbeats, and between copies for readers
-PATIENT = 12  # workers that die or complain in a row, with no step finished in between, before no more are started
-ENDING = 60.0  # seconds that a worker is given to stop between two steps, once asked a second time
 RANKED = 10
-
-
-@dataclass
-class Crew:
-    """The worker processes of one owner."""
-
-    night: Night
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-    in_vain: int = 0
-    beaten: float = 0.0
-    complaint: str = ""
-
-    def fill(self, wanted: int) -> None:
-        """Start workers until so many run."""
-        environment = os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.night.workers))}
-        while len(self.processes) < wanted and self.in_vain < PATIENT:
-            command = [sys.executable, "-m", "graphs.night.worker", str(self.night.folder), str(os.getpid())]
-            with (self.night.folder / "workers.log").open("ab") as log:
-                self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
-
-    def reap(self, beaten: float) -> None:
-        """Forget those that have ended. beaten: when any of them last finished a step."""
-        if beaten != self.beaten:
-            self.in_vain, self.beaten = 0, beaten
-        for process in list(self.processes):
-            status = process.poll()
-            if status is not None:
-                self.processes.remove(process)
-                self.in_vain += status != 0
-                if status > 0:
-                    self.complaint = _last_line(self.night.folder / "workers.log")
-
-    def stop(self) -> None:
-        """Ask all to stop between two steps."""
-        for process in self.processes:
-            process.terminate()
-
-    def wait(self) -> None:
-        """Until all have ended; those that do not end in time are killed, which loses nothing."""
-        until = time.monotonic() + ENDING
-        for process in self.processes:
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.processes.clear()
 
 
 class Owner:
     """Runs an overnight run to its end, or until it is stopped. Raises SettingError when it has an owner already."""
 
-    def __init__(self, asked: Night, *, say: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, asked: Night, *, say: Callable[[dict[str, Any]], None], crew: Crew | None = None) -> None:
         from filelock import FileLock, Timeout
 
         asked.folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +39,7 @@ class Owner:
         except Timeout:
             raise SettingError(f"overnight run {asked.name} is going on already; see it with --status") from None
         self.night, self.queue, self._say = asked, Queue(asked.folder), say
-        self._crew = Crew(asked)
+        self._crew: Crew = crew or Processes(asked)
         self._began, self._stopping, self._why = time.monotonic(), False, ""
         self._published = self._told = -PUBLISH
         self._waits = ""
@@ -100,8 +48,7 @@ class Owner:
     def stop(self, *_: object) -> None:
         """Stop: workers end at their next step. Asked again, they are ended at once."""
         if self._stopping:
-            for process in self._crew.processes:
-                process.kill()
+            self._crew.kill()
         self._stop("it was stopped")
 
     def run(self) -> str:
@@ -225,11 +172,3 @@ class Owner:
 def _standing(item: Item) -> dict[str, Any]:
     names = ("pid", "run_id", "step", "node", "since", "rss_gb")
     return {"target": item.name} | {name: getattr(item, name) for name in names}
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1][:300] if lines else ""

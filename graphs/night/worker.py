@@ -11,24 +11,17 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from agents.chat_model import ChatModelError
+from graphs import tracing
 from graphs.bench import STORE, subject_of
 from graphs.failures import expected_failures, told
+from graphs.night.attempt import attempted, settled
 from graphs.night.folder import Night, night
-from graphs.report.findings import Findings
-from graphs.report.page import write
-from graphs.session import Session, Stopped
-from graphs.steps import StepFailed
 from memory.database import StoreError, StoreFull
 from memory.queue import Item, Queue
 from memory.store import Store
 from tools.subject import Subject
-
-MAIN = "simulation, full rule"  # the score that neurons are ranked by
 
 
 class Worker:
@@ -57,42 +50,15 @@ class Worker:
             self._one(item, subject)
 
     def _one(self, item: Item, subject: Subject) -> None:
+        def beat(step: int, node: str) -> None:
+            self._queue.beat(item.name, step=step, node=node, rss_gb=resident_gb())
+
         try:
-            findings, passes = self._findings(item, subject)
-        except Stopped:
-            self._queue.release(item.name)
+            outcome = attempted(self._night, item, subject, beat=beat, stop=self.stopping)
         except StoreFull:
             self._queue.release(item.name)
             raise
-        except (StepFailed, *expected_failures()) as error:
-            self._queue.fail(item.name, told(error))
-        else:
-            write(findings, self._night.home / "reports" / f"{item.run_id}.html")
-            self._night.handed_over(item)
-            self._queue.finish(item.name, summary(findings) | {"passes": passes})
-
-    def _findings(self, item: Item, subject: Subject) -> tuple[Findings, int]:
-        """The findings of a target's run, whose store is closed then, and the forward passes it took."""
-        if self._night.shard(item).exists():  # killed between the move and the row: take it back
-            self._night.work(item).mkdir(parents=True, exist_ok=True)
-            self._night.shard(item).replace(self._night.work(item) / STORE)
-        with self._opened(item, subject) as session:
-
-            def watch(node: str, update: dict[str, Any]) -> None:
-                self._queue.beat(item.name, step=update.get("step", 0), node=node, rss_gb=resident_gb())
-
-            findings = session.run_search(watch=watch, stop=self.stopping)
-            steps = session.bench.store.steps(item.run_id)
-            return findings, max((step.update.get("passes", 0) for step in steps), default=0)
-
-    def _opened(self, item: Item, subject: Subject) -> Session:
-        """The session of a target; by the built-in mind when the language model has gone, as its run then says."""
-        means = self._night.means_of(item)
-        try:
-            return Session(means, name=item.run_id, subject=subject)
-        except ChatModelError as error:
-            print(f"{item.name}: {told(error)}; going on with the built-in mind", file=sys.stderr, flush=True)
-            return Session(replace(means, llm=None, judge=None), name=item.run_id, subject=subject)
+        settled(self._queue, item, outcome)
 
     def _reached(self, item: Item) -> int:
         """The last step that is kept of a target's run."""
@@ -104,29 +70,6 @@ class Worker:
                 except StoreError:
                     return 0
         return 0
-
-
-def summary(findings: Findings) -> dict[str, Any]:
-    """What a run came to, as plain data for the queue: its row of the morning report."""
-    score = next((score for score in findings.scores if score.metric == MAIN), None)
-    explanation = findings.explanation
-    return {
-        "mind": findings.mind,
-        "verdict": explanation.verdict.value if explanation else "",
-        "prose": explanation.text if explanation else "",
-        "score": score.value if score else None,
-        "low": score.low if score else None,
-        "high": score.high if score else None,
-        "floor": score.floor if score else None,
-        "reason": (score.reason or "") if score else "",
-        "best": findings.best.peak if findings.best else None,
-        "corpus_max": findings.corpus_max,
-        "seconds": round(sum(move.seconds for move in findings.steps), 1),
-        "records": findings.counts.generated,
-        "llm_calls": len(findings.calls),
-        "supported": sum(claim.fate.value == "supported" for claim in findings.hypotheses),
-        "refuted": sum(claim.fate.value == "refuted" for claim in findings.hypotheses),
-    }
 
 
 def resident_gb() -> float:
@@ -147,7 +90,10 @@ def main() -> int:
         worker = Worker(night(folder), owner)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the owner, who says stop
-        worker.work()
+        try:
+            worker.work()
+        finally:
+            tracing.flush()
     except expected_failures() as error:
         print(told(error), file=sys.stderr, flush=True)
         return 2

@@ -16,7 +16,7 @@ from agents.examination.result import Examination, Mark
 from agents.simulator import MOST_TOKENS, Simulator
 from evals.ollama_stub import INJECTION, Body, OllamaStub
 from memory.records import Score
-from tests.agents import ollama_stub
+from evals import ollama_stub
 from tests.agents.scene import opened
 from tests.agents.sitters import always, asked, honest
 

@@ -1,0 +1,193 @@
+"""The workers of an owner as actors of Ray: `--ray local` on this machine alone, `--ray HOST:PORT` on a cluster.
+
+The owner keeps the queue to itself, because its file and its locks hold on one machine only: it takes a target for an
+actor, says how far that has got, and settles how it ended. Ray restarts nothing by itself. An actor that dies is
+followed by another, its target is open again, and memory/queue.py says when a target is hopeless, exactly as for
+processes.
+"""
+
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from graphs.failures import expected_failures, told
+from graphs.night import actor
+from graphs.night.address import LOCAL, alone, check, joined, short_folder
+from graphs.night.attempt import settled
+from graphs.night.crew import ENDING, PATIENT, threads
+from graphs.night.folder import Night
+from graphs.settings import SettingError
+from memory.queue import Item, Queue
+
+LOOK, LEAVE = 0.1, 5.0  # seconds between looks at the end, and for leaving
+
+
+@dataclass
+class Hand:
+    """One actor. asked: what it is to say about itself. standing: what it said last, once it can take targets."""
+
+    handle: Any
+    asked: Any
+    standing: actor.Standing | None = None
+    item: Item | None = None
+    outcome: Any = None
+    step: int = 0
+
+
+class Cluster:
+    """The crew of one owner on Ray; graphs/night/crew.py says what each method promises."""
+
+    def __init__(self, asked: Night, address: str) -> None:
+        self.in_vain, self.complaint = 0, ""
+        means = replace(asked.means, home=str(asked.home.resolve()))
+        self._night, self._address = replace(asked, folder=asked.folder.resolve(), means=means), address
+        self._queue = Queue(asked.folder)
+        self._hands: list[Hand] = []
+        self._beaten, self._killed = 0.0, False
+        self._surveys: dict[str, Any] = {}
+        self._folder: str | None = None
+
+    def open(self) -> None:
+        """Start Ray on this machine, or join the cluster. That takes over SIGTERM: set handlers afterwards."""
+        check(self._address)
+        if self._address == LOCAL:
+            self._folder = tempfile.mkdtemp(prefix="neuronaut-ray-", dir=short_folder())
+            settings = alone(self._folder, cores=self._night.workers * threads(self._night))
+        else:
+            settings = joined(self._address)
+        import ray
+        from ray.exceptions import RayError
+
+        try:
+            ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        except (RayError, OSError, RuntimeError, ValueError) as error:
+            raise SettingError(f"--ray {self._address} cannot be used: {_line(error)}") from error
+
+    def fill(self, wanted: int) -> None:
+        """Start actors until there are so many, and give each that is free a target."""
+        while len(self._hands) < wanted and self.in_vain < PATIENT:
+            self._hands.append(self._started())
+        for hand in self._hands:
+            if hand.standing is None or hand.item is not None:
+                continue
+            hand.item = self._queue.take(time.time(), reached=lambda item: item.step, pid=hand.standing.pid)
+            if hand.item is not None:
+                files = actor.packed(self._night, hand.item) if hand.standing.away else {}
+                hand.step, hand.outcome = 0, hand.handle.work.remote(hand.item, files)
+
+    def reap(self, beaten: float) -> None:
+        """Hear all; one that died, or cannot go on, is left out, and its target is open again."""
+        from ray.exceptions import RayError
+
+        if beaten != self._beaten:
+            self.in_vain, self._beaten = 0, beaten
+        for hand in list(self._hands):
+            try:
+                self._hear(hand)
+            except (RayError, *expected_failures()) as error:
+                self._lose(hand, error)
+
+    def stop(self) -> None:
+        """Ask all to stop between two steps."""
+        for hand in self._hands:
+            hand.handle.stop.remote()
+
+    def kill(self) -> None:
+        """End all at once, at the next look."""
+        self._killed = True
+
+    def wait(self) -> None:
+        """Until nobody works any more, or the time is over; then Ray is left, or ended."""
+        import ray
+
+        until = time.monotonic() + ENDING
+        while any(hand.item for hand in self._hands) and time.monotonic() < until and not self._killed:
+            self.reap(self._beaten)
+            time.sleep(LOOK)
+        leaving = [hand.handle.leave.remote() for hand in self._hands if hand.standing and hand.standing.away]
+        if leaving:
+            ray.wait(leaving, num_returns=len(leaving), timeout=LEAVE)
+        ray.shutdown()
+        for hand in self._hands:
+            if hand.item is not None:
+                self._queue.abandon(hand.item.name)
+        self._hands.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _started(self) -> Hand:
+        import ray
+
+        here = ray.get_runtime_context().get_node_id()
+        local = self._address == LOCAL
+        needs: dict[str, Any] = {"num_cpus": threads(self._night) if local else 1}
+        if not local and self._night.means.device.startswith("cuda"):
+            needs["num_gpus"] = 1
+        made: Any = ray.remote(actor.Actor)
+        made = made.options(**needs, max_concurrency=2, max_restarts=0, max_task_retries=0)
+        handle = made.remote(self._night, here, str(Path.cwd()))
+        return Hand(handle, handle.open.remote())
+
+    def _hear(self, hand: Hand) -> None:
+        """What has come of an actor since the last look. Raises what its methods raised, and RayError."""
+        import ray
+
+        if hand.item is not None and _ready(hand.outcome):
+            outcome, files, last = ray.get(hand.outcome)
+            self._beat(hand, last)
+            actor.unpack(files, self._night.home)
+            settled(self._queue, hand.item, outcome)
+            hand.item = hand.outcome = None
+        if not _ready(hand.asked):
+            return
+        standing: actor.Standing = ray.get(hand.asked)
+        if standing.lacks:
+            hand.asked = hand.handle.fetch.remote(self._shipped(standing.lacks))
+            return
+        hand.standing, hand.asked = standing, hand.handle.standing.remote()
+        self._beat(hand, standing)
+
+    def _beat(self, hand: Hand, standing: actor.Standing) -> None:
+        """Note a step that was done of an actor's target."""
+        if hand.item is not None and standing.target == hand.item.name and standing.step > hand.step:
+            hand.step = standing.step
+            self._queue.beat(hand.item.name, step=standing.step, node=standing.node, rss_gb=standing.rss_gb)
+
+    def _lose(self, hand: Hand, error: Exception) -> None:
+        """Go on without an actor. Its target waits where a person has to put something right, and else has lost it."""
+        import ray
+
+        self._hands.remove(hand)
+        ray.kill(hand.handle)
+        cause = getattr(error, "cause", None) or error
+        known = isinstance(cause, expected_failures())
+        self.in_vain, self.complaint = self.in_vain + 1, told(cause) if known else _line(cause)
+        if hand.item is not None:
+            (self._queue.release if known else self._queue.abandon)(hand.item.name)
+
+    def _shipped(self, begins: str) -> Any:
+        """The surveys whose names begin like this, in Ray's own memory. Raises SettingError where there is none."""
+        import ray
+
+        if begins not in self._surveys:
+            home = self._night.home
+            files = [path for folder in actor.surveys(home, begins) for path in sorted(folder.iterdir())]
+            if not files:
+                raise SettingError("a machine of the cluster has another model or corpus than its owner")
+            self._surveys[begins] = ray.put({str(path.relative_to(home)): path.read_bytes() for path in files})
+        return self._surveys[begins]
+
+
+def _ready(answer: Any) -> bool:
+    import ray
+
+    return bool(ray.wait([answer], timeout=0)[0])
+
+
+def _line(error: Exception) -> str:
+    words = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
