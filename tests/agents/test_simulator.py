@@ -14,9 +14,9 @@ from agents.chances import Spoken, expected_numbers, spoken_tokens
 from agents.examination.puzzles import Sample, puzzles
 from agents.examination.result import Examination, Mark
 from agents.simulator import MOST_TOKENS, Simulator
+from evals import ollama_stub
 from evals.ollama_stub import INJECTION, Body, OllamaStub
 from memory.records import Score
-from evals import ollama_stub
 from tests.agents.scene import opened
 from tests.agents.sitters import always, asked, honest
 
