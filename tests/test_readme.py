@@ -35,10 +35,10 @@ def test_every_command_parses() -> None:
 
 
 def test_every_command_of_the_other_entrances_parses() -> None:
-    from graphs import chat, review
+    from graphs import chat, review, scan
     from graphs.night import asking
 
-    parsers = {"overnight": asking.parser, "chat": chat.parser, "review": review.parser}
+    parsers = {"overnight": asking.parser, "chat": chat.parser, "review": review.parser, "scan": scan.parser}
     lines = [line for block in blocks("") for line in block.splitlines()]
     for name, parser in parsers.items():
         commands = [shlex.split(line) for line in lines if f"graphs.{name}" in line]
