@@ -152,7 +152,7 @@ def test_numbers_that_make_no_sense_are_refused(capsys: pytest.CaptureFixture[st
 def test_a_real_night_is_killed_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The real command under a kill, on a tiny model."""
+    """The real command under kills of its owner and of a worker, on a tiny model."""
     from tests.graphs.small_runs import write_corpus
     from tests.tiny_models import write_gpt2
 
@@ -160,7 +160,21 @@ def test_a_real_night_is_killed_and_nothing_is_lost(
     folder = tmp_path / "model"
     folder.mkdir()
     small = ["--model", str(write_gpt2(folder)), "--corpus", str(write_corpus(tmp_path / "corpus"))]
-    small += ["--survey-tokens", "6000", "--rounds", "1", "--targets", "1", "--workers", "1"]
-    status = main(["--only", "kills", "--kills", "1", "--every", "2", *small, "--json", str(tmp_path / "found.json")])
+    small += ["--survey-tokens", "6000", "--rounds", "1", "--targets", "2", "--workers", "1"]
+    status = main(
+        [
+            "--only",
+            "kills",
+            "--kills",
+            "3",
+            "--every",
+            "4",
+            "--seed",
+            "1",
+            *small,
+            "--json",
+            str(tmp_path / "found.json"),
+        ]
+    )
     assert status == 0, capsys.readouterr().out
-    assert "1 kills" in capsys.readouterr().out
+    assert "3 kills" in capsys.readouterr().out

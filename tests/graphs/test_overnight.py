@@ -2,10 +2,9 @@
 
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,17 +29,45 @@ BEAT = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def asked(gpt2_folder: Path, corpus_folder: Path, tmp_path: Path, home: Path, warm: None) -> Night:
-    """An overnight run of three neurons over a survey that was taken before."""
+Begun = Callable[[Path], Night]
+
+
+@pytest.fixture(scope="module")
+def begun(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Begun:
+    """Begins an overnight run of three neurons in a data folder, over a survey that was taken before."""
     del warm
-    (tmp_path / "surveys").symlink_to(home / "surveys")
-    means = small_means(gpt2_folder, corpus_folder, tmp_path, max_iterations=1, max_forward_passes=200)
-    made = Night(tmp_path / "overnight" / "one", means, workers=1)
-    made.save()
-    neurons = [(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)]
-    Queue(made.folder).add(neurons)
-    return made
+
+    def begin(folder: Path) -> Night:
+        means = small_means(gpt2_folder, corpus_folder, folder, max_iterations=1, max_forward_passes=200)
+        made = Night(folder / "overnight" / "one", means, workers=1)
+        if not (folder / "surveys").exists():
+            (folder / "surveys").symlink_to(home / "surveys")
+        made.save()
+        Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)])
+        return made
+
+    return begin
+
+
+@pytest.fixture
+def asked(begun: Begun, tmp_path: Path) -> Night:
+    """An overnight run that nobody has worked on yet."""
+    return begun(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(begun: Begun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of one whose worker has done everything, and whose owner has not looked yet."""
+    folder = tmp_path_factory.mktemp("finished")
+    worked(begun(folder))
+    return folder
+
+
+@pytest.fixture
+def done(begun: Begun, finished: Path, tmp_path: Path) -> Night:
+    """A copy of it."""
+    shutil.copytree(finished, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return begun(tmp_path)
 
 
 def worked(asked: Night) -> Queue:
@@ -57,30 +84,30 @@ def states(asked: Night) -> list[State]:
     return [item.state for item in Queue(asked.folder).items()]
 
 
-def test_every_run_ends_in_the_store_and_nothing_is_left_beside_it(asked: Night) -> None:
-    assert {item.state for item in worked(asked).items()} == {State.FINISHED}
-    assert owned(asked) == "every target has met its end"
-    assert set(states(asked)) == {State.KEPT}
-    with Store.open(asked.home / STORE) as store:
+def test_every_run_ends_in_the_store_and_nothing_is_left_beside_it(done: Night) -> None:
+    assert {item.state for item in Queue(done.folder).items()} == {State.FINISHED}
+    assert owned(done) == "every target has met its end"
+    assert set(states(done)) == {State.KEPT}
+    with Store.open(done.home / STORE) as store:
         runs = {run.id: run.state for run in store.runs()}
         assert runs == {f"L0N{n}-one": "finished" for n in (PAIR, 1, 2)}
         assert all(store.records(run) and store.explanation(run) and store.scores(run) for run in runs)
-    assert not list((asked.folder / "work").iterdir())
-    assert not list(asked.shards.iterdir())
-    beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
+    assert not list((done.folder / "work").iterdir())
+    assert not list(done.shards.iterdir())
+    beat = json.loads(done.heartbeat.read_text(encoding="utf-8"))
     assert (beat["state"], beat["done"], beat["left"], beat["total"]) == ("finished", 3, 0, 3)
-    assert len(list((asked.home / "reports").glob("*.html"))) == 3
+    assert len(list((done.home / "reports").glob("*.html"))) == 3
 
 
-def test_a_neuron_that_fails_is_one_row_with_its_reason_and_the_others_go_on(asked: Night) -> None:
-    Queue(asked.folder).add([("L0N999999", {"layer": 0, "neuron": 999999}, "bad")])
-    items = {item.name: item for item in worked(asked).items()}
+def test_a_neuron_that_fails_is_one_row_with_its_reason_and_the_others_go_on(done: Night) -> None:
+    Queue(done.folder).add([("L0N999999", {"layer": 0, "neuron": 999999}, "bad")])
+    items = {item.name: item for item in worked(done).items()}
     assert items["L0N999999"].state is State.SET_ASIDE
     assert items["L0N999999"].tries == 2
     assert "999999" in items["L0N999999"].reason
     assert sum(item.state is State.FINISHED for item in items.values()) == 3
-    owned(asked)
-    assert "L0N999999" in render(gathered(asked))
+    owned(done)
+    assert "L0N999999" in render(gathered(done))
 
 
 def test_a_stopped_worker_gives_its_target_back_and_the_next_one_goes_on_from_there(asked: Night) -> None:
@@ -119,52 +146,49 @@ def test_a_worker_without_its_owner_stops(asked: Night) -> None:
     assert states(asked) == [State.WAITING] * 3
 
 
-def test_a_run_killed_between_the_move_and_the_row_is_not_done_again(asked: Night) -> None:
-    queue = worked(asked)
+def test_a_run_killed_between_the_move_and_the_row_is_not_done_again(done: Night) -> None:
+    queue = Queue(done.folder)
     first = queue.items()[0]
     queue._set(first.name, state=State.RUNNING, told="{}")
-    worked(asked)
+    worked(done)
     again = queue.items()[0]
     assert (again.state, again.told) == (State.FINISHED, first.told)
-    owned(asked)
-    with Store.open(asked.home / STORE) as store:
+    owned(done)
+    with Store.open(done.home / STORE) as store:
         ids = [record.id for record in store.records(first.run_id)]
         assert ids == list(range(1, len(ids) + 1))
 
 
-def test_a_run_taken_in_twice_is_there_once(asked: Night) -> None:
-    queue = worked(asked)
+def test_a_run_taken_in_twice_is_there_once(done: Night) -> None:
+    queue = Queue(done.folder)
     first = queue.items()[0]
-    kept = asked.shard(first).read_bytes()
-    owned(asked)
-    asked.shards.mkdir(exist_ok=True)
-    asked.shard(first).write_bytes(kept)
+    kept = done.shard(first).read_bytes()
+    owned(done)
+    done.shards.mkdir(exist_ok=True)
+    done.shard(first).write_bytes(kept)
     queue._set(first.name, state=State.FINISHED)
-    with Store.open(asked.home / STORE) as store:
+    with Store.open(done.home / STORE) as store:
         before = store.counts(first.run_id)
-    owned(asked)
-    with Store.open(asked.home / STORE) as store:
+    owned(done)
+    with Store.open(done.home / STORE) as store:
         assert store.counts(first.run_id) == before
 
 
-def test_finished_runs_wait_while_somebody_else_has_the_store_open(asked: Night) -> None:
-    worked(asked)
-    Store.open(asked.home / STORE).close()
-    code = (
-        f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(asked.home / STORE)!r}))"
-    )
+def test_finished_runs_wait_while_somebody_else_has_the_store_open(done: Night) -> None:
+    Store.open(done.home / STORE).close()
+    code = f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(done.home / STORE)!r}))"
     code += "; print('open', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        owned(asked)
-        assert set(states(asked)) == {State.FINISHED}
-        assert "in use" in json.loads(asked.heartbeat.read_text(encoding="utf-8"))["waits"]
+        owned(done)
+        assert set(states(done)) == {State.FINISHED}
+        assert "in use" in json.loads(done.heartbeat.read_text(encoding="utf-8"))["waits"]
         other.kill()
-    owned(asked)
-    assert set(states(asked)) == {State.KEPT}
+    owned(done)
+    assert set(states(done)) == {State.KEPT}
 
 
 def test_an_overnight_run_has_one_owner(asked: Night) -> None:
@@ -172,37 +196,6 @@ def test_an_overnight_run_has_one_owner(asked: Night) -> None:
     with pytest.raises(SettingError, match="going on already"):
         Owner(asked, say=lambda _: None)
     del holder
-
-
-def test_killed_at_any_moment_it_is_gone_on_from_and_loses_nothing(asked: Night) -> None:
-    """The real command: a worker is killed, then its owner; then somebody resumes."""
-    words = [sys.executable, "-m", "graphs.overnight", "--home", str(asked.home), "--resume", "one"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as owner:
-        queue = Queue(asked.folder)
-        _until(lambda: any(item.step >= 3 for item in queue.items()), owner)
-        running = next(item for item in queue.items() if item.state is State.RUNNING)
-        assert running.pid is not None
-        os.kill(running.pid, signal.SIGKILL)
-        _until(lambda: any(item.step > running.step or item.told for item in queue.items()), owner)
-        os.kill(owner.pid, signal.SIGKILL)
-    acknowledged = {item.run_id: item.step for item in queue.items()}
-    assert overnight.main(words[3:]) == 0
-    assert set(states(asked)) == {State.KEPT}
-    with Store.open(asked.home / STORE) as store:
-        for run_id, step in acknowledged.items():
-            numbers = [each.number for each in store.steps(run_id)]
-            assert numbers == list(range(1, len(numbers) + 1))
-            assert len(numbers) >= step
-            ids = [record.id for record in store.records(run_id)]
-            assert ids == list(range(1, len(ids) + 1))
-
-
-def _until(true: Callable[[], bool], process: "subprocess.Popen[bytes]", *, seconds: float = 150.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it took too long"
-        assert process.poll() is None, "the owner has ended"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -263,12 +256,12 @@ def test_targets_are_read_from_a_file_in_any_of_their_spellings(tmp_path: Path) 
         asking._listed(path, None)
 
 
-def test_what_a_model_wrote_reaches_the_morning_report_quoted(asked: Night) -> None:
-    queue = worked(asked)
+def test_what_a_model_wrote_reaches_the_morning_report_quoted(done: Night) -> None:
+    queue = Queue(done.folder)
     first = queue.items()[0]
     hostile = "<script>alert(1)</script>\x1b[31m\u202e"
     queue._set(first.name, told=json.dumps(first.told | {"prose": hostile, "verdict": hostile, "mind": hostile}))
-    page = render(gathered(asked))
+    page = render(gathered(done))
     assert "<script>" not in page
     assert "\x1b" not in page
     assert "\u202e" not in page

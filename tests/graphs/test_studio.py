@@ -134,7 +134,7 @@ def test_a_conversation_talks_about_the_newest_run_of_its_home(ask: Ask, means: 
         return state["values"]["messages"][-1]["content"], state["thread"]
 
     first, thread = said("show top 1")
-    assert "run talked-about: running" in first
+    assert "run talked-about: running" in " ".join(first.split())
     assert first.startswith("```\n")
     assert first.endswith("\n```")
     assert "record" in said("test this: the river apple", thread)[0]
