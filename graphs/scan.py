@@ -112,6 +112,7 @@ def layers(words: str | None, count: int) -> list[int]:
 
 def _surveyed(arguments: argparse.Namespace) -> "tuple[Subject, Survey, str]":
     """The model, its survey, and what that was read on."""
+    from graphs.state import Means
     from tools.loading import load
     from tools.pocket import FOLDER, NAME
     from tools.survey import take
@@ -119,7 +120,7 @@ def _surveyed(arguments: argparse.Namespace) -> "tuple[Subject, Survey, str]":
     given = vars(arguments)
     model = choose_model(given.get("model"), given.get("corpus"))
     corpus = choose_corpus(given.get("corpus"), model.name)
-    subject = load(model.name, FOLDER if model.name == NAME else None, given.get("device"))
+    subject = load(model.name, FOLDER if model.name == NAME else None, given.get("device", Means.device))
     last = [time.monotonic()]
 
     def progress(done: int, total: int) -> None:
