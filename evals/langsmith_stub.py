@@ -12,8 +12,9 @@ import json
 import threading
 import uuid
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from evals.loopback import Handler, Loopback, Server
 
 Body = dict[str, Any]
 
@@ -24,40 +25,22 @@ SCALING = {"scale_up_nthreads_limit": 2, "scale_up_qsize_trigger": 1000, "scale_
 INFO = {"version": "0.13.0", "instance_flags": {}, "batch_ingest_config": LIMITS | SCALING}
 
 
-class LangSmithStub:
+class LangSmithStub(Loopback):
     """The server, alive inside `with`."""
 
     def __init__(self, mode: str = "ok") -> None:
+        super().__init__(_Handler)
         self.mode = mode
         self.requests: list[tuple[str, bytes]] = []
         self.feedback: list[Body] = []
-        self.closing = threading.Event()
         self._runs: dict[str, Body] = {}
         self._keeping = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.stub = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where the server listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def runs(self) -> list[Body]:
         """The spans that arrived."""
         with self._keeping:
             return list(self._runs.values())
-
-    def __enter__(self) -> "LangSmithStub":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def keep(self, name: str, content: Any) -> None:
         """Put one part of a batch where it belongs: post.ID, patch.ID, patch.ID.outputs, feedback.ID and the like."""
@@ -82,25 +65,11 @@ def parts(body: bytes, content_type: str) -> dict[str, Any]:
     return found
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    stub: LangSmithStub
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is what some of this is about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(Handler):
     @property
     def stub(self) -> LangSmithStub:
-        assert isinstance(self.server, _Server)
+        assert isinstance(self.server, Server)
         return self.server.stub
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
 
     def _answered(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -109,17 +78,6 @@ class _Handler(BaseHTTPRequestHandler):
         MODES[self.stub.mode](self, call, body)
 
     do_GET = do_POST = do_PATCH = do_DELETE = _answered
-
-    def send(self, status: int, data: Any, **headers: str) -> None:
-        """One whole response."""
-        payload = data if isinstance(data, bytes) else json.dumps(data).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
 
 
 def _ok(handler: _Handler, call: str, body: bytes) -> None:

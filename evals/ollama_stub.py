@@ -8,12 +8,11 @@
 """
 
 import json
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from evals.loopback import Handler, Loopback, Server
 
 Body = dict[str, Any]
 
@@ -23,7 +22,7 @@ PIECE = 16  # characters per streamed line
 DRIP_SECONDS = 0.05
 
 
-class OllamaStub:
+class OllamaStub(Loopback):
     """The server, alive inside `with`."""
 
     def __init__(
@@ -34,30 +33,12 @@ class OllamaStub:
         capabilities: dict[str, list[str]] | None = None,
         answer: Callable[[Body], str] | None = None,
     ) -> None:
+        super().__init__(_Handler)
         self.behaviour = behaviour
         self.models = models
         self.capabilities = capabilities or {}
         self.answer = answer or (lambda body: json.dumps(example(body.get("format") or {})))
         self.chats: list[Body] = []
-        self.closing = threading.Event()
-        self.hung_up = threading.Event()  # a client went away in the middle of an answer
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.stub = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where the server listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> "OllamaStub":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
 
     def installed(self, model: str) -> str | None:
         """The full name of an installed model."""
@@ -82,29 +63,11 @@ def example(schema: Body, root: Body | None = None) -> Any:
     return {"integer": 1, "number": 1.5, "boolean": True, "null": None}.get(str(kind), f"An answer about the {title}.")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    stub: OllamaStub
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is what half of the tests are about."""
-        if isinstance(sys.exception(), ConnectionError):
-            self.stub.hung_up.set()
-        else:
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(Handler):
     @property
     def stub(self) -> OllamaStub:
-        assert isinstance(self.server, _Server)
+        assert isinstance(self.server, Server)
         return self.server.stub
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
 
     def do_GET(self) -> None:
         entries = [{"name": name, "model": name, "size": 1, "digest": "0", "details": {}} for name in self.stub.models]
@@ -130,15 +93,6 @@ class _Handler(BaseHTTPRequestHandler):
             BEHAVIOURS[self.stub.behaviour](self, body)
         else:
             self.send(404, {"error": "no such page"})
-
-    def send(self, status: int, data: Body | bytes, content_type: str = "application/json") -> None:
-        """One whole response."""
-        payload = data if isinstance(data, bytes) else json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
 
     def open_stream(self) -> None:
         """The head of an NDJSON response that ends when the connection does."""

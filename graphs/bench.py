@@ -27,6 +27,7 @@ from tools.pages import Pages
 from tools.subject import Subject
 from tools.survey import Progress, take
 
+PAGES = "pages"  # in the home of a single run: what was read of its pages
 SHARE = 5  # of few calls in all, one part for the mind and the others for the judge
 
 _open: dict[Means, "Bench"] = {}
@@ -52,7 +53,7 @@ class Bench:
         try:
             started = time.monotonic()
             self.subject: Subject = subject or subject_of(means)
-            self.target = _target(self.subject, means)
+            self.target = target_of(self.subject, means)
             self.mind = _mind(means)
             masked = load_masked(means.masked_lm) if means.masked_lm else None
             self.words = ContextualAugmenter(self.subject, masked)  # who replaces words
@@ -74,7 +75,7 @@ class Bench:
         except BaseException:
             self.store.close()
             raise
-        folder = Path(means.home) / "pages" if means.surveys else None  # a home of this run's own, removed after it
+        folder = Path(means.home) / PAGES if means.surveys else None  # a home of this run's own, removed after it
         self.pages = Pages(self.subject, survey, self.target, folder=folder)
         _open[means] = self
 
@@ -136,8 +137,8 @@ def subject_of(means: Means) -> Subject:
     return load(means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device)
 
 
-def _target(subject: Subject, means: Means) -> Target:
-    """The unit asked for; a dictionary that was named, or is bundled with the subject, is attached."""
+def target_of(subject: Subject, means: Means) -> Target:
+    """The unit that means name; a dictionary that was named, or is bundled with the subject, is attached."""
     from tools.features import open_dictionary
 
     spec = means.sae or (pocket.NAME if means.model == pocket.NAME else None)

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs import flags, offline, tracing
+from graphs import command, flags, offline, tracing
+from graphs.command import say
 from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, home, ollama_url, set_defaults
 
 if TYPE_CHECKING:
@@ -20,27 +21,7 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    try:
-        return _told(words)
-    except KeyboardInterrupt:
-        _say("stopped; what is done is kept", error=True)
-        return 130
-    finally:
-        tracing.flush()
-
-
-def _told(words: list[str] | None) -> int:
-    from dotenv import load_dotenv
-
-    load_dotenv()
-    arguments = parser().parse_args(words)
-    from graphs.failures import expected_failures, told
-
-    try:
-        return _chat(arguments)
-    except expected_failures() as error:
-        _say(told(error), error=True)
-        return 2
+    return command.run(parser, _chat, words, interrupted="stopped; what is done is kept")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,7 +50,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 
     folder = Path(home(arguments))
     if line := tracing.settle():
-        _say(line)
+        say(line)
     tracing.start(tracing.unsent(folder))
     run_id = _run_id(arguments, folder)
     chat = _model(arguments)
@@ -80,9 +61,9 @@ def _chat(arguments: argparse.Namespace) -> int:
         room = Room(desk, transcript, Answering(desk, chat), terminal(), echo=not interactive)
         room.enter()
         room.converse(reader(folder, lambda: _names(desk)))
-        _say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}")
+        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}")
     if line := tracing.flush():
-        _say(line)
+        say(line)
     return 0
 
 
@@ -125,7 +106,7 @@ def _desk(arguments: argparse.Namespace, folder: Path, run_id: str | None) -> "D
     from graphs.talk.desk import Desk
 
     ask = getattr(arguments, "ask", False)
-    return Desk(folder, run_id, means=None if run_id else chosen(arguments, _say), ask=ask)
+    return Desk(folder, run_id, means=None if run_id else chosen(arguments, say), ask=ask)
 
 
 def _model(arguments: argparse.Namespace) -> "ChatModel | None":
@@ -145,12 +126,6 @@ def _names(desk: "Desk") -> list[str]:
         runs = [run for run in store.runs() if run.id != desk.run_id]
     neurons = dict.fromkeys(f"{run.target.layer}.{run.target.index}" for run in runs)
     return [*neurons, *(run.id for run in runs)]
-
-
-def _say(line: str, *, error: bool = False) -> None:
-    from graphs.console import clean
-
-    print(clean(line), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,27 +8,26 @@ import os
 import sys
 from pathlib import Path
 
+from graphs import command
+
 SHOWN = 20
 
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m graphs.compare", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run_a")
-    parser.add_argument("run_b")
-    parser.add_argument("--home", default=os.environ.get("NEURONAUT_HOME", "runs"), help="where records are kept")
-    arguments = parser.parse_args(words)
-    from graphs.failures import expected_failures, told
-
-    try:
-        _compare(arguments.run_a, arguments.run_b, home=Path(arguments.home))
-    except expected_failures() as error:
-        print(told(error), file=sys.stderr)
-        return 2
-    return 0
+    return command.run(parser, _compare, words, interrupted="stopped; nothing is lost")
 
 
-def _compare(run_a: str, run_b: str, *, home: Path) -> None:
+def parser() -> argparse.ArgumentParser:
+    """The flags of `python -m graphs.compare`."""
+    made = argparse.ArgumentParser(prog="python -m graphs.compare", description=(__doc__ or "").splitlines()[0])
+    made.add_argument("run_a")
+    made.add_argument("run_b")
+    made.add_argument("--home", default=os.environ.get("NEURONAUT_HOME", "runs"), help="where records are kept")
+    return made
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     import numpy as np
     from rich.table import Table
 
@@ -37,7 +36,8 @@ def _compare(run_a: str, run_b: str, *, home: Path) -> None:
     from memory.store import Store
     from tools.scoring import correlation
 
-    with Store.open(home / STORE) as store:
+    run_a, run_b = arguments.run_a, arguments.run_b
+    with Store.open(Path(arguments.home) / STORE) as store:
         names = [f"{run.target.name} of {run.target.model}" for run in map(store.run, (run_a, run_b))]
         pairs = store.compare(run_a, run_b)
     table = Table(title=f"{len(pairs)} texts measured in both", expand=True)
@@ -50,6 +50,7 @@ def _compare(run_a: str, run_b: str, *, home: Path) -> None:
     both = np.array([[pair.first, pair.second] for pair in pairs]).reshape(-1, 2)
     found = correlation([both[:, 0]], [both[:, 1]]) if len(both) > 2 else None
     console.print("too few texts for a correlation" if found is None else f"correlation of the peaks {found:+.2f}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphs import command
+
 if TYPE_CHECKING:
     from memory.interchange import Dossier, Figure, Moments
     from memory.records import Record
@@ -33,16 +35,11 @@ SEEN = "the texts were open to whoever wrote the explanation: score it on others
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    arguments = _parser().parse_args(words)
-    from graphs.console import clean
-    from graphs.failures import expected_failures, told
-    from memory.interchange import InterchangeError
+    return command.run(_parser, _act, words, interrupted="stopped; nothing is lost")
 
-    try:
-        _export(arguments) if arguments.act == "export" else _import(arguments)
-    except (*expected_failures(), InterchangeError) as error:
-        print(clean(told(error)), file=sys.stderr)
-        return 2
+
+def _act(arguments: argparse.Namespace) -> int:
+    _export(arguments) if arguments.act == "export" else _import(arguments)
     return 0
 
 

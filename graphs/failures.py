@@ -1,22 +1,29 @@
 """Failures a person can put right, from every room, and the one line each is told in."""
 
 import errno
+import sys
+from importlib import import_module
+
+EXPECTED = {
+    "agents.chat_model": "ChatModelError",
+    "graphs.settings": "SettingError",
+    "memory.database": "StoreError",
+    "memory.interchange": "InterchangeError",
+    "memory.recall": "EncoderError",
+    "tools.augment": "MaskedModelError",
+    "tools.corpus": "CorpusError",
+    "tools.features": "DictionaryError",
+    "tools.subject": "SubjectError",
+}
 
 
 def expected_failures() -> tuple[type[Exception], ...]:
-    """The exceptions that end a command with one line and exit status 2."""
-    from agents.chat_model import ChatModelError
-    from graphs.settings import SettingError
-    from memory.database import StoreError
-    from memory.interchange import InterchangeError
-    from memory.recall import EncoderError
-    from tools.augment import MaskedModelError
-    from tools.corpus import CorpusError
-    from tools.features import DictionaryError
-    from tools.subject import SubjectError
+    """The exceptions that end a command with one line and exit status 2.
 
-    models = (SubjectError, DictionaryError, MaskedModelError, ChatModelError, EncoderError)
-    return (SettingError, CorpusError, StoreError, InterchangeError, *models, OSError)
+    Of modules that are loaded: nobody else can have raised one, and to load torch for a wrong flag takes seconds.
+    """
+    loaded = [getattr(import_module(module), name) for module, name in EXPECTED.items() if module in sys.modules]
+    return (*loaded, OSError)
 
 
 def told(error: Exception) -> str:

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs import statistics, tracing
+from graphs import command, statistics, tracing
+from graphs.command import say
 from graphs.settings import choose_model, chosen, home, parser
 
 if TYPE_CHECKING:
@@ -23,27 +24,7 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    try:
-        return _told(words)
-    except KeyboardInterrupt:
-        _say("stopped; what is done is kept", stream=sys.stderr)
-        return 130
-    finally:
-        tracing.flush()
-
-
-def _told(words: list[str] | None) -> int:
-    from dotenv import load_dotenv
-
-    load_dotenv()
-    arguments = parser().parse_args(words)
-    from graphs.failures import expected_failures, told
-
-    try:
-        return _interpret(arguments)
-    except expected_failures() as error:
-        _say(told(error), stream=sys.stderr)
-        return 2
+    return command.run(parser, _interpret, words, interrupted="stopped; what is done is kept")
 
 
 def _interpret(arguments: argparse.Namespace) -> int:
@@ -51,8 +32,8 @@ def _interpret(arguments: argparse.Namespace) -> int:
     data: Path | None = getattr(arguments, "json", None)
     _require_writable(data)
     if line := tracing.settle():
-        _say(line)
-    asked = _resumed(arguments, run_id) if run_id else chosen(arguments, _say)
+        say(line)
+    asked = _resumed(arguments, run_id) if run_id else chosen(arguments, say)
     from graphs.console import Screen, summary
     from graphs.report.page import write
     from graphs.session import Session
@@ -64,22 +45,22 @@ def _interpret(arguments: argparse.Namespace) -> int:
         try:
             findings = session.run_search(watch=_watcher(screen, session))
         except KeyboardInterrupt:
-            _say(f"stopped; go on with: python -m graphs.interpret --resume {session.run_id}", stream=sys.stderr)
+            say(f"stopped; go on with: python -m graphs.interpret --resume {session.run_id}", error=True)
             return 130
         except StepFailed as error:
-            _say(f"{error}; what was measured is kept: --resume {session.run_id} tries again", stream=sys.stderr)
+            say(f"{error}; what was measured is kept: --resume {session.run_id} tries again", error=True)
             return 1
     summary(findings)
     page = write(findings, Path(asked.home) / "reports" / f"{findings.run.id}.html")
     _write_json(findings, data)
     if line := tracing.flush():
-        _say(line)
+        say(line)
     print(page.resolve())
     return 0
 
 
 def _resumed(arguments: argparse.Namespace, run_id: str) -> "Means":
-    _say(f"resuming {run_id}")
+    say(f"resuming {run_id}")
     from graphs.session import resumable
 
     kept = resumable(Path(home(arguments)), run_id)
@@ -134,12 +115,6 @@ def _require_writable(path: Path | None) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
-
-
-def _say(line: str, *, stream: Any = None) -> None:
-    from graphs.console import clean
-
-    print(clean(line), file=stream or sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

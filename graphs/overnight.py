@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs import tracing
+from graphs import command, tracing
+from graphs.command import say, survey_watcher
 from graphs.settings import SettingError, choose_model, chosen, home
 
 if TYPE_CHECKING:
@@ -23,21 +24,13 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    from dotenv import load_dotenv
+    return command.run(_parser, _overnight, words, interrupted="stopped before it began; nothing is lost")
 
-    from graphs.failures import expected_failures, told
+
+def _parser() -> argparse.ArgumentParser:
     from graphs.night.asking import parser
 
-    load_dotenv()
-    arguments = parser().parse_args(words)
-    try:
-        return _overnight(arguments)
-    except KeyboardInterrupt:
-        _say("stopped before it began; nothing is lost", stream=sys.stderr)
-        return 130
-    except expected_failures() as error:
-        _say(told(error), stream=sys.stderr)
-        return 2
+    return parser()
 
 
 def _overnight(arguments: argparse.Namespace) -> int:
@@ -54,7 +47,7 @@ def _overnight(arguments: argparse.Namespace) -> int:
 
         check(ray)
     if line := tracing.settle():
-        _say(line)
+        say(line)
     if "resume" in given:
         asked = night(_newest(arguments))
         choose_model(asked.means.model, asked.means.corpus)
@@ -68,26 +61,31 @@ def _overnight(arguments: argparse.Namespace) -> int:
 
 def _asked(arguments: argparse.Namespace) -> "Night | None":
     """A new overnight run with its targets in the queue; None when it was only asked what it would cost."""
-    from graphs.bench import subject_of
+    from graphs.bench import PAGES, subject_of, target_of
     from graphs.night import asking
     from graphs.night.folder import Night
     from memory.queue import Queue
+    from tools.ahead import read_ahead
     from tools.survey import take
 
     limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
     unit = {name: value for name, value in vars(arguments).items() if name not in ("layer", "neurons")}
-    shared = chosen(argparse.Namespace(**unit, layer=0, neuron=0), _say)
+    shared = chosen(argparse.Namespace(**unit, layer=0, neuron=0), say)
     asked = Night(folder, shared, limits.workers, limits.hours, limits.llm_calls, limits.forward_passes)
     subject = subject_of(shared)
     survey = take(
-        subject, shared.corpus, asked.home, bank=subject.neurons, tokens=shared.survey_tokens, progress=_reading()
+        subject, shared.corpus, asked.home, bank=subject.neurons, tokens=shared.survey_tokens, progress=survey_watcher()
     )
     targets = asking.targets(arguments, subject, survey)
     _estimated(asked, len(targets))
     if "dry_run" in vars(arguments):
         return None
     asked.save()
-    Queue(folder).add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
+    queue = Queue(folder)
+    queue.add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
+    if "ray" not in vars(arguments):  # actors may be elsewhere
+        places = {target_of(subject, asked.means_of(item)): asked.work(item) / PAGES for item in queue.items()}
+        read_ahead(subject, survey, places, progress=survey_watcher("pages"))
     return asked
 
 
@@ -106,12 +104,12 @@ def _run(asked: "Night", ray: str | None) -> int:
             signal.signal(each, owner.stop)
         why = owner.run()
     tracing.flush()
-    _say(f"ended: {why}")
+    say(f"ended: {why}")
     status = _report(asked)
     beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
-    _say(line(beat, now=time.time()))
+    say(line(beat, now=time.time()))
     if beat["left"]:
-        _say(f"go on with: python -m graphs.overnight --resume {asked.name}{f' --ray {ray}' if ray else ''}")
+        say(f"go on with: python -m graphs.overnight --resume {asked.name}{f' --ray {ray}' if ray else ''}")
         return 3
     return status
 
@@ -135,7 +133,7 @@ def _status(folder: Path) -> int:
         beat = json.loads((folder / "heartbeat.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingError(f"overnight run {folder.name} has no heartbeat yet") from error
-    _say(line(beat, now=time.time()))
+    say(line(beat, now=time.time()))
     return 0
 
 
@@ -173,7 +171,7 @@ def _estimated(asked: "Night", targets: int) -> None:
     except StoreLocked:
         pass  # nobody has published a copy yet: the estimate says that it knows nothing
     for told in estimate.told(asked, targets, cost, bytes_a_run=each):
-        _say(told)
+        say(told)
 
 
 class _Status:
@@ -196,24 +194,7 @@ class _Status:
             print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] == "running" else "\n", flush=True)
         elif time.monotonic() - self._last >= 60 or beat["state"] != "running":
             self._last = time.monotonic()
-            _say(words)
-
-
-def _reading() -> Any:
-    last = [-10.0]
-
-    def progress(done: int, total: int) -> None:
-        if time.monotonic() - last[0] >= 10:
-            last[0] = time.monotonic()
-            _say(f"survey: {done:,} of {total:,} tokens")
-
-    return progress
-
-
-def _say(line: str, *, stream: Any = None) -> None:
-    from graphs.console import clean
-
-    print(clean(line), file=stream or sys.stdout, flush=True)
+            say(words)
 
 
 if __name__ == "__main__":

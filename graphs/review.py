@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from graphs import command
+from graphs.command import say
+
 if TYPE_CHECKING:
     from graphs.reviewing.app import Review
 
@@ -26,21 +29,7 @@ LAST_WORDS = 3  # seconds for answers under way when it is stopped
 
 def main(words: list[str] | None = None) -> int:
     """Run the command until it is stopped; returns the exit status."""
-    from dotenv import load_dotenv
-
-    load_dotenv()
-    arguments = parser().parse_args(words)
-    from graphs.failures import told
-    from graphs.settings import SettingError
-    from memory.database import StoreError
-
-    try:
-        return _serve(Path(arguments.home), _port(arguments.port))
-    except KeyboardInterrupt:
-        return 0
-    except (SettingError, StoreError, OSError) as error:
-        _say(told(error), stream=sys.stderr)
-        return 2
+    return command.run(parser, _serve, words, interrupted=None)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,10 +50,11 @@ def _port(word: str) -> int:
     return int(word)
 
 
-def _serve(home: Path, port: int) -> int:
+def _serve(arguments: argparse.Namespace) -> int:
     from graphs import offline
     from graphs.settings import SettingError
 
+    home, port = Path(arguments.home), _port(arguments.port)
     if not home.is_dir():
         raise SettingError(f"no data folder {home}: say where with --home, or make a run first")
     with _listening(port) as listening:
@@ -78,7 +68,7 @@ def _serve(home: Path, port: int) -> int:
         try:
             review.overview()
         except StoreLocked as locked:
-            _say(f"{locked}; the pages come once it has been published or let go")
+            say(f"{locked}; the pages come once it has been published or let go")
         try:
             return _answer(review, listening)
         finally:
@@ -118,7 +108,7 @@ def _answer(review: "Review", listening: socket.socket) -> int:
         timeout_graceful_shutdown=LAST_WORDS,
     )
     signal.signal(signal.SIGTERM, _stopped)
-    _say(f"http://{ADDRESS}:{port}/")
+    say(f"http://{ADDRESS}:{port}/")
     uvicorn.Server(config).run(sockets=[listening])
     return 0
 
@@ -126,12 +116,6 @@ def _answer(review: "Review", listening: socket.socket) -> int:
 def _stopped(*_: Any) -> NoReturn:
     """What a SIGTERM comes to once the server has let its requests end."""
     raise SystemExit(0)
-
-
-def _say(line: str, *, stream: Any = None) -> None:
-    from graphs.console import clean
-
-    print(clean(line), file=stream or sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ says how to explain it. tools/scanner.py has the figures and the ranks.
 import argparse
 import re
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphs import command
+from graphs.command import survey_watcher
 from graphs.settings import SettingError, choose_corpus, choose_model, home, set_defaults
 
 if TYPE_CHECKING:
@@ -49,20 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    from dotenv import load_dotenv
-
-    from graphs.failures import expected_failures, told
-
-    load_dotenv()
-    arguments = parser().parse_args(words)
-    try:
-        return _scan(arguments)
-    except (KeyboardInterrupt, EOFError):
-        print("nothing was chosen", file=sys.stderr)
-        return 130
-    except expected_failures() as error:
-        print(told(error), file=sys.stderr)
-        return 2
+    return command.run(parser, _scan, words, interrupted="nothing was chosen")
 
 
 def _scan(arguments: argparse.Namespace) -> int:
@@ -121,15 +109,9 @@ def _surveyed(arguments: argparse.Namespace) -> "tuple[Subject, Survey, str]":
     model = choose_model(given.get("model"), given.get("corpus"))
     corpus = choose_corpus(given.get("corpus"), model.name)
     subject = load(model.name, FOLDER if model.name == NAME else None, given.get("device", Means.device))
-    last = [time.monotonic()]
-
-    def progress(done: int, total: int) -> None:
-        if time.monotonic() - last[0] >= 10:
-            last[0] = time.monotonic()
-            print(f"survey: {done:,} of {total:,} tokens", flush=True)
-
     tokens = given.get("survey_tokens")
-    survey = take(subject, corpus.name, Path(home(arguments)), bank=subject.neurons, tokens=tokens, progress=progress)
+    folder, watch = Path(home(arguments)), survey_watcher()
+    survey = take(subject, corpus.name, folder, bank=subject.neurons, tokens=tokens, progress=watch)
     return subject, survey, corpus.name
 
 
@@ -156,9 +138,12 @@ def _cells(unit: "Scanned") -> list[str]:
 
 
 def _choice(words: str | None, most: int) -> int:
-    """The place in the list that was chosen, from 0. Raises SettingError."""
+    """The place in the list that was chosen, from 0. Raises SettingError, KeyboardInterrupt where nobody answers."""
     if words == "ask":
-        words = input(f"which one, 1 to {most}? ").strip() or "1"
+        try:
+            words = input(f"which one, 1 to {most}? ").strip() or "1"
+        except EOFError:
+            raise KeyboardInterrupt from None
     if words is None:
         return 0
     if not words.isdecimal() or not 1 <= int(words) <= most:

@@ -1,8 +1,16 @@
 """Every test: no network beyond loopback, no tracing, a data folder of its own."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+if sys.dont_write_bytecode:  # then every process of a test would compile all of torch again, which takes longest of all
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ.update(
     OMP_NUM_THREADS="1",  # one a worker; and sums are only equal to the last bit for an equal number of threads

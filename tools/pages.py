@@ -87,11 +87,11 @@ class Pages:
     @cached_property
     def held_out(self) -> tuple[Page, ...]:
         """Random pages of the half nobody has seen."""
-        return tuple(self._read(self._random_rows("held_out", self._tokens // 2)).values())
+        return tuple(self._read(self.shared_rows()[1]).values())
 
-    def shared_rows(self) -> list[int]:
-        """The random rows of both halves, which are the same for every target of the survey."""
-        return self._random_rows("evidence", self._tokens) + self._random_rows("held_out", self._tokens // 2)
+    def shared_rows(self) -> tuple[list[int], list[int]]:
+        """The random rows of the evidence half and of the other: the same for every target of the survey."""
+        return self._random_rows("evidence", self._tokens), self._random_rows("held_out", self._tokens // 2)
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -142,7 +142,7 @@ class Pages:
 
     @cached_property
     def _random(self) -> dict[int, Page]:
-        return self._read(self._random_rows("evidence", self._tokens))
+        return self._read(self.shared_rows()[0])
 
     @cached_property
     def _strongest(self) -> dict[int, Page]:

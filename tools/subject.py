@@ -172,7 +172,7 @@ class Subject:
         readings: list[Reading | None] = [
             None if row else Reading((), (), (), None, None, Status.EMPTY) for row in rows
         ]
-        for batch in self._batches(rows):
+        for batch in self.batches(rows):
             columns = self.values([rows[i] for i in batch], target)
             for i, column in zip(batch, columns, strict=True):
                 cut = Status.TRUNCATED if len(encoded[i]) > room else Status.MEASURED
@@ -245,7 +245,8 @@ class Subject:
         """The lock every user of the model's hooks or weights holds."""
         return self._lock
 
-    def _batches(self, rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    def batches(self, rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Numbers of rows that go through the model together, the short ones first; empty rows are left out."""
         order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: len(rows[i]))
         batch: list[int] = []
         for i in order:

@@ -60,7 +60,10 @@ class Atom:
     def mask(self, reading: Reading, tokens: Places) -> NDArray[np.bool_]:
         """Whether it is true at some tokens."""
         if self.kind == "values":
-            held = np.isin(reading.column(self.feature).codes[tokens], self.codes)
+            column = reading.column(self.feature)
+            wanted = np.zeros(len(column.listed) + 1, bool)
+            wanted[list(self.codes)] = True
+            held = wanted[column.codes[tokens]]
         elif self.kind == "count":
             counted = reading.counts[self.feature][tokens]
             held = (counted >= (self.low if self.low is not None else -1)) & (

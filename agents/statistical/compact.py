@@ -7,6 +7,7 @@ leaves least squared error on the checking pages.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,6 +35,7 @@ PREFERRED = {
 REFITTED_EVERY = 5  # values
 
 
+@lru_cache(maxsize=2)
 def compact_rule(reading: Reading) -> Rule:
     """The few clauses that tell most."""
     base, grown = grown_terms(reading, clauses=FIRST[0], longest=LONGEST, idle=IDLE)
@@ -42,7 +44,7 @@ def compact_rule(reading: Reading) -> Rule:
         found, terms, residual = with_values(reading, *refitted(reading, base, grown[:first]))
         error = reading.error(residual)
         if best is None or error < 0.995 * best[0]:
-            whole, terms, _ = refitted(reading, found, terms, part=slice(None))
+            whole, terms, _ = refitted(reading, found, terms, everything=True)
             best = error, rule_of(reading, whole, terms)
     return best[1] if best else Rule(base)
 

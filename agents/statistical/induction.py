@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.statistical.atoms import LONGEST_LIST, Atom
 from agents.statistical.growth import IDLE, grow, held, predicate
+from agents.statistical.reach import Places
 from agents.statistical.reading import Column, Numbers, Reading
 from memory.records import Clause, Rule
 from tools.rules import ALWAYS
@@ -38,11 +39,12 @@ SHRINKAGES = (1.0, USUAL_SHRINKAGE, 8.0, 20.0, 60.0)
 class Term:
     """One clause in the making: where it holds, and the column whose values have levels of their own, if there is one.
 
-    groups: [tokens] which level counts at a token, -1 for none.
+    tokens: where it holds, in order. groups: [those tokens] which level counts there.
     """
 
     gates: tuple[Atom, ...]
     table: Atom | None
+    tokens: Places
     groups: NDArray[np.int32]
     levels: Numbers
 
@@ -53,8 +55,8 @@ class Term:
 
     @property
     def amount(self) -> Numbers:
-        """What it adds at every token."""
-        return np.append(self.levels, 0.0)[self.groups]
+        """What it adds at each of its tokens."""
+        return self.levels[self.groups]
 
 
 def grown_terms(
@@ -89,33 +91,36 @@ def _term(reading: Reading, atoms: tuple[Atom, ...]) -> Term:
 
 def term_of(reading: Reading, gates: tuple[Atom, ...], table: Atom | None) -> Term:
     """A term with levels still at zero."""
-    where = held(reading, gates)
+    tokens = np.flatnonzero(held(reading, gates))
     if table is None:
-        return Term(gates, None, np.where(where, 0, -1).astype(np.int32), np.zeros(1))
+        return Term(gates, None, tokens, np.zeros(len(tokens), np.int32), np.zeros(1))
     column = reading.column(table.feature)
     place = np.full(len(column.listed) + 1, -1, dtype=np.int32)
     place[list(table.codes)] = np.arange(len(table.codes))
-    return Term(gates, table, np.where(where, place[column.codes], -1).astype(np.int32), np.zeros(len(table.codes)))
+    groups = place[column.codes[tokens]]
+    return Term(gates, table, tokens[groups >= 0], groups[groups >= 0], np.zeros(len(table.codes)))
 
 
 def refitted(
-    reading: Reading, base: float, terms: Sequence[Term], *, part: slice | None = None
+    reading: Reading, base: float, terms: Sequence[Term], *, everything: bool = False
 ) -> tuple[float, list[Term], Numbers]:
-    """Base and levels fitted together, level by level, to the fitting tokens or another part; and what is left."""
-    part = reading.fitting if part is None else part
-    terms = list(terms)
-    residual = reading.measured - base - sum((term.amount for term in terms), np.zeros(1))
+    """Base and levels fitted together, level by level, to the fitting tokens or to all; and what is left."""
+    part = slice(None) if everything else reading.fitting
+    terms, told = list(terms), np.zeros(len(reading.measured))
+    silent = np.ones(len(reading.measured[part]), bool)
+    seen = [int(np.searchsorted(term.tokens, len(silent))) for term in terms]  # how many of its tokens are in the part
+    counted = [np.bincount(term.groups[:n], minlength=len(term.levels)) for n, term in zip(seen, terms, strict=True)]
+    for n, term in zip(seen, terms, strict=True):
+        told[term.tokens] += term.amount
+        silent[term.tokens[:n]] = False
+    residual = reading.measured - base - told
     for _ in range(REFITS):
-        for n, term in enumerate(terms):
-            groups = term.groups[part]
-            without = residual + term.amount
-            inside = groups >= 0
-            sums = np.bincount(groups[inside], weights=without[part][inside], minlength=len(term.levels))
-            counts = np.bincount(groups[inside], minlength=len(term.levels))
+        for n, (term, counts) in enumerate(zip(terms, counted, strict=True)):
+            without, groups = residual[term.tokens] + term.amount, term.groups[: seen[n]]
+            sums = np.bincount(groups, weights=without[: seen[n]], minlength=len(term.levels))
             usual = sums.sum() / (counts.sum() + RIDGE)
             terms[n] = replace(term, levels=(sums + OWN * usual) / (counts + OWN))
-            residual = without - terms[n].amount
-        silent = np.logical_and.reduce([term.groups[part] < 0 for term in terms])
+            residual[term.tokens] = without - terms[n].amount
         shift = float(residual[part][silent].mean()) if silent.sum() > 200 else float(residual[part].mean())
         base, residual = base + shift, residual - shift
     return base, terms, residual

@@ -6,7 +6,7 @@ characters. The same questions are asked of words (tools/rules WORDS) and of sin
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tools.rules.predicates import NEAR_CHARACTERS, NEAR_TEXT, NEAR_WORD, STRETCHES, WORDS
 from tools.rules.text import Text
 
+KEPT = 64  # blocks of texts that are kept
 NEAR_WORDS, NEAR_LETTERS = (1, 2, 3, 5, 8, 13), (12, 20, 30, 45, 70)
 Places = NDArray[np.int64]
+Numbered = tuple[tuple[str, ...], NDArray[np.int32]]  # names in the order they appear, and the places of some of them
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Reach:
 
     def held(self, reach: str, wanted: Iterable[int], tokens: Places, high: int | None) -> NDArray[np.bool_]:
         """Whether any of some words or marks stands in the reach of tokens."""
-        seen = np.concatenate([[0], np.cumsum(np.isin(self.codes, list(wanted)))])
+        asked = np.zeros(len(self.names), bool)
+        asked[list(wanted)] = True
+        seen = np.concatenate([[0], np.cumsum(asked[self.codes])])
         first, last = self.first(reach, tokens, high), self.before[tokens]
         return seen[np.maximum(first, last)] > seen[first]
 
@@ -75,16 +79,39 @@ class Reach:
         return found
 
 
-def words_before(texts: Sequence[Text]) -> Reach:
+@dataclass(frozen=True)
+class Block:
+    """The words or marks of some texts, numbered among themselves: as Reach, counted from the first of these texts."""
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+    offsets: Places
+    before: Places
+    starts: dict[str, Places]
+    anchors: Places
+    letters: int  # characters of all texts
+
+
+def words_before(blocks: Sequence[tuple[Text, ...]]) -> Reach:
     """The words, and runs of marks, before every token."""
-    begins = {name: begin for name, (_, begin) in WORDS.items()}
     near = [(NEAR_WORD, high) for high in NEAR_WORDS] + [(NEAR_CHARACTERS, high) for high in NEAR_LETTERS]
-    found = [(text.elements, text.element_starts, text.before) for text in texts]
-    return _joined(texts, found, begins, [text.ends for text in texts], tuple(near))
+    return _joined([_words(texts) for texts in blocks], tuple(near))
 
 
-def marks_before(texts: Sequence[Text]) -> Reach:
+def marks_before(blocks: Sequence[tuple[Text, ...]]) -> Reach:
     """The single marks before every token (those of the token itself left out)."""
+    return _joined([_marks(texts) for texts in blocks], tuple((NEAR_TEXT, high) for high in NEAR_LETTERS))
+
+
+@lru_cache(maxsize=KEPT)
+def _words(texts: tuple[Text, ...]) -> Block:
+    begins = {name: begin for name, (_, begin) in WORDS.items()}
+    found = [(text.elements, text.element_starts, text.before) for text in texts]
+    return _block(texts, found, begins, [text.ends for text in texts])
+
+
+@lru_cache(maxsize=KEPT)
+def _marks(texts: tuple[Text, ...]) -> Block:
     found = [
         ([text.string[at] for at in text.punctuation], text.punctuation, _below(text.punctuation, text.starts))
         for text in texts
@@ -93,35 +120,62 @@ def marks_before(texts: Sequence[Text]) -> Reach:
         name: (lambda text, begin=begin: _below(text.punctuation, begin(text)))
         for name, (_, begin) in STRETCHES.items()
     }
-    near = tuple((NEAR_TEXT, high) for high in NEAR_LETTERS)
-    return _joined(texts, found, begins, [text.starts for text in texts], near)
+    return _block(texts, found, begins, [text.starts for text in texts])
 
 
 def _below(places: Sequence[int], offsets: Sequence[int]) -> list[int]:
     return np.searchsorted(places, offsets).tolist() if len(places) else [0] * len(offsets)
 
 
-def _joined(
+def _block(
     texts: Sequence[Text],
     found: Sequence[tuple[Sequence[str], Sequence[int], Sequence[int]]],
     begins: dict[str, Callable[[Text], list[int]]],
     anchors: Sequence[Sequence[int]],
-    near: tuple[tuple[str, int], ...],
-) -> Reach:
+) -> Block:
     numbering: dict[str, int] = {}
     codes = [numbering.setdefault(name, len(numbering)) for names, _, _ in found for name in names]
     at = np.cumsum([0, *(len(names) for names, _, _ in found)])
     letters = np.cumsum([0, *(len(text.string) for text in texts)])
 
-    def shifted(columns: Sequence[Sequence[int]], by: NDArray[np.int64]) -> Places:
-        return np.concatenate([np.array(of, np.int64) + add for of, add in zip(columns, by, strict=False)])
+    def shifted(columns: Sequence[Sequence[int]], by: Places) -> Places:
+        return _shifted([np.array(column, np.int64) for column in columns], by)
 
-    return Reach(
+    return Block(
         tuple(numbering),
         np.array(codes, np.int32),
         shifted([offsets for _, offsets, _ in found], letters),
         shifted([before for _, _, before in found], at),
         {name: shifted([begin(text) for text in texts], at) for name, begin in begins.items()},
         shifted(anchors, letters),
+        int(letters[-1]),
+    )
+
+
+def _joined(blocks: Sequence[Block], near: tuple[tuple[str, int], ...]) -> Reach:
+    """Blocks in a row, under one numbering."""
+    names, codes = renumbered([(block.names, block.codes) for block in blocks])
+    at = np.cumsum([0, *(len(block.codes) for block in blocks)])
+    letters = np.cumsum([0, *(block.letters for block in blocks)])
+    reaches = blocks[0].starts if blocks else ()
+    return Reach(
+        names,
+        codes,
+        _shifted([block.offsets for block in blocks], letters),
+        _shifted([block.before for block in blocks], at),
+        {name: _shifted([block.starts[name] for block in blocks], at) for name in reaches},
+        _shifted([block.anchors for block in blocks], letters),
         near,
     )
+
+
+def _shifted(columns: Sequence[Places], by: Places) -> Places:
+    return np.concatenate([np.zeros(0, np.int64), *(column + add for column, add in zip(columns, by, strict=False))])
+
+
+def renumbered(blocks: Sequence[Numbered]) -> Numbered:
+    """Blocks of numbered names in a row, under one numbering in the order of first appearance."""
+    numbering: dict[str, int] = {}
+    places = [[numbering.setdefault(name, len(numbering)) for name in names] for names, _ in blocks]
+    rows = [np.array(at, np.int32)[codes] for at, (_, codes) in zip(places, blocks, strict=True) if len(codes)]
+    return tuple(numbering), np.concatenate([np.zeros(0, np.int32), *rows])

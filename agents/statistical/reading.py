@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.statistical.reach import Reach, marks_before, words_before
+from agents.statistical.reach import KEPT, Numbered, Reach, marks_before, renumbered, words_before
 from memory.records import Predicate, Rule
 from tools import rules
 from tools.pages import Page
@@ -28,9 +28,12 @@ TABLES = (
     "ends-5", "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
 )  # fmt: skip
 NOMINAL = (*TABLES, *(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS))
-KEPT = 8  # blocks of texts whose features are kept: the pages of a few units, and what was asked of them last
+BLOCK = 64  # texts that are read together: the random pages of all units of a survey make the same blocks
+PARTS = 6  # rows of such blocks that are kept whole: the pages of one unit, and what was asked of it last
+ANSWERS = 512  # blocks by predicate whose answers are kept: what one explanation asks again and again
 
 Numbers = NDArray[np.float64]
+Block = tuple[Text, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Reading:
     counts: dict[str, NDArray[np.int16]]
     words: Reach
     marks: Reach
-    texts: tuple[Text, ...]
+    blocks: tuple[Block, ...]
     pages: NDArray[np.int32]  # [tokens] number of the page
 
     @property
@@ -100,7 +103,7 @@ class Reading:
 
     def holds(self, predicate: Predicate) -> NDArray[np.bool_]:
         """Whether a predicate is true, at every token."""
-        return np.concatenate([rules.holds(predicate, text) for text in self.texts])
+        return np.concatenate([_holds(predicate, block) for block in self.blocks])
 
     def predicted(self, rule: Rule) -> Numbers:
         """What a rule over these columns predicts at every token."""
@@ -122,27 +125,39 @@ def read(pages: Sequence[Page], asked: Sequence[Page] = ()) -> Reading:
         [[page for n, page in group if bool(n % CHECKING) is fits] for group in groups] for fits in (True, False)
     )
     parts = [*(fitting if any(fitting) else checking), *checking]  # a single page fits and checks
-    blocks = [tuple(text_of(page.tokens) for page in part) for part in parts]
+    cut = [_blocks([text_of(page.tokens) for page in part]) for part in parts]
+    blocks = [block for part in cut for block in part]
     fitted = sum(len(page.tokens) for part in parts[:2] for page in part)
-    texts = [text for block in blocks for text in block]
     measured = np.concatenate([page.values for part in parts for page in part]).astype(float)
     return Reading(
         measured,
         fitted,
-        tuple(_column(feature, [_numbered(block)[feature] for block in blocks], fitted) for feature in NOMINAL),
+        tuple(_column(feature, [_together(part)[feature] for part in cut], fitted) for feature in NOMINAL),
         {name: np.concatenate([_counted(block)[name] for block in blocks]) for name in COUNTS},
-        words_before(texts),
-        marks_before(texts),
-        tuple(texts),
-        np.repeat(np.arange(len(texts), dtype=np.int32), [len(text.tokens) for text in texts]),
+        words_before(blocks),
+        marks_before(blocks),
+        tuple(blocks),
+        np.repeat(np.arange(sum(map(len, parts)), dtype=np.int32), [len(p.tokens) for part in parts for p in part]),
     )
 
 
-Numbered = tuple[tuple[str, ...], NDArray[np.int32]]  # values in the order they appear, and each token's place there
+@lru_cache(maxsize=ANSWERS)
+def _holds(predicate: Predicate, texts: Block) -> NDArray[np.bool_]:
+    return np.concatenate([rules.holds(predicate, text) for text in texts])
+
+
+def _blocks(texts: Sequence[Text]) -> tuple[Block, ...]:
+    return tuple(tuple(texts[n : n + BLOCK]) for n in range(0, len(texts), BLOCK))
+
+
+@lru_cache(maxsize=PARTS)
+def _together(blocks: tuple[Block, ...]) -> dict[str, Numbered]:
+    """Every nominal feature of some blocks in a row."""
+    return {feature: renumbered([_numbered(block)[feature] for block in blocks]) for feature in NOMINAL}
 
 
 @lru_cache(maxsize=KEPT)
-def _numbered(texts: tuple[Text, ...]) -> dict[str, Numbered]:
+def _numbered(texts: Block) -> dict[str, Numbered]:
     """Every nominal feature of some texts."""
     found = {}
     for feature in NOMINAL:
@@ -154,7 +169,7 @@ def _numbered(texts: tuple[Text, ...]) -> dict[str, Numbered]:
 
 
 @lru_cache(maxsize=KEPT)
-def _counted(texts: tuple[Text, ...]) -> dict[str, NDArray[np.int16]]:
+def _counted(texts: Block) -> dict[str, NDArray[np.int16]]:
     """Every count of some texts, cut off at HIGHEST."""
     nothing = np.zeros(0, np.int16)
     return {
@@ -164,14 +179,11 @@ def _counted(texts: tuple[Text, ...]) -> dict[str, NDArray[np.int16]]:
 
 
 def _column(feature: str, blocks: Sequence[Numbered], fitted: int) -> Column:
-    numbering: dict[str, int] = {}
-    places = [[numbering.setdefault(value, len(numbering)) for value in names] for names, _ in blocks]
-    raw = np.concatenate([np.array(at, np.int32)[codes] for at, (_, codes) in zip(places, blocks, strict=True)])
-    counts = np.bincount(raw[:fitted], minlength=len(numbering))
-    names = list(numbering)
+    names, raw = renumbered(blocks)
+    counts = np.bincount(raw[:fitted], minlength=len(names))
     kept = np.flatnonzero(counts >= RAREST)
     kept = kept[[names[n] != "" for n in kept]] if len(kept) else kept  # the text is shorter than asked for
-    renumber = np.full(len(numbering), len(kept), dtype=np.int32)
+    renumber = np.full(len(names), len(kept), dtype=np.int32)
     renumber[kept] = np.arange(len(kept), dtype=np.int32)
     codes = renumber[raw]
     checked = np.bincount(codes[fitted:], minlength=len(kept) + 1)[:-1].astype(float)

@@ -113,7 +113,7 @@ def _ollama(behaviour: str) -> Iterator[str]:
 
         def answer(body: dict[str, Any]) -> str:
             if behaviour == "vanish":
-                stub._server.socket.close()
+                stub.vanish()
             else:
                 stub.behaviour = behaviour
             return json.dumps(_ordering(example(body.get("format") or {})))

@@ -6,15 +6,16 @@ opened and a sample is drawn the same way in every process.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from agents.statistical.mind import Statistical
-from evals.neurons.reading import Ahead
 from evals.neurons.trial import Budget, Outcome, attempt
 from memory.records import Target
 from tools import pocket
+from tools.ahead import read_ahead
 from tools.loading import load
 from tools.pages import Pages
 from tools.subject import Subject
@@ -55,12 +56,12 @@ def begin(field: Field, budget: Budget) -> None:
     """Once a process: the model, the survey, and the rows that every neuron is read on, read for all of them."""
     subject, survey = opened(field)
     targets = drawn(subject, field.sample, field.seed)
-    rows = [survey.rows.ids(row) for row in Pages(subject, survey, targets[0]).shared_rows()]
-    ahead = cast(Subject, Ahead(subject, targets, rows))
-    _held.update(subject=subject, survey=survey, ahead=ahead, budget=budget)
+    folder = TemporaryDirectory()  # kept for as long as the process lives
+    read_ahead(subject, survey, dict.fromkeys(targets, Path(folder.name)))
+    _held.update(subject=subject, survey=survey, folder=folder, budget=budget)
 
 
 def work(target: Target) -> Outcome:
     """Explain one neuron and score it."""
-    pages = Pages(_held["ahead"], _held["survey"], target)
+    pages = Pages(_held["subject"], _held["survey"], target, folder=Path(_held["folder"].name))
     return attempt(_held["subject"], pages, target, Statistical(), _held["budget"])

@@ -4,13 +4,13 @@ Knows the run of a target, which has a data folder of its own, and the ways in w
 the queue: `settled` tells it, on the machine where it lies.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.chat_model import ChatModelError
 from graphs.bench import STORE
+from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.folder import Night
 from graphs.report.findings import Findings
@@ -81,7 +81,7 @@ def _opened(night: Night, item: Item, subject: Subject) -> Session:
     try:
         return Session(means, name=item.run_id, subject=subject)
     except ChatModelError as error:
-        print(f"{item.name}: {told(error)}; going on with the built-in mind", file=sys.stderr, flush=True)
+        say(f"{item.name}: {told(error)}; going on with the built-in mind", error=True)
         return Session(replace(means, llm=None, judge=None), name=item.run_id, subject=subject)
 
 

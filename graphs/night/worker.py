@@ -15,6 +15,7 @@ from pathlib import Path
 
 from graphs import tracing
 from graphs.bench import STORE, subject_of
+from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.attempt import attempted, settled
 from graphs.night.folder import Night, night
@@ -95,7 +96,7 @@ def main() -> int:
         finally:
             tracing.flush()
     except expected_failures() as error:
-        print(told(error), file=sys.stderr, flush=True)
+        say(told(error), error=True)
         return 2
     return 0
 

@@ -8,6 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from graphs import command
+from graphs.command import say
 from graphs.tracing.outbox import BadBatch, read, waiting
 from graphs.tracing.service import KEYS, Service, service, unsent
 from graphs.tracing.wire import Timeout, send
@@ -17,21 +19,17 @@ TIMEOUT: Timeout = (5.0, 30.0)
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    from dotenv import load_dotenv
+    return command.run(_parser, _told, words, interrupted="stopped; what has not arrived is kept")
 
+
+def _parser() -> argparse.ArgumentParser:
     from graphs.flags import add_output, parser
 
-    load_dotenv()
     made = parser("python -m graphs.tracing", "Traces that could not be sent to LangSmith: how many, or send them.")
     made.add_argument("--replay", action="store_true", help="send them")
     made.add_argument("folder", nargs="?", metavar="FOLDER", help="where they lie; by default in the data folder")
     add_output(made)
-    arguments = made.parse_args(words)
-    try:
-        return _told(arguments)
-    except KeyboardInterrupt:
-        _say("stopped; what has not arrived is kept", error=True)
-        return 130
+    return made
 
 
 def _told(arguments: argparse.Namespace) -> int:
@@ -40,19 +38,19 @@ def _told(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.folder) if getattr(arguments, "folder", None) else unsent(Path(home(arguments)))
     batches = waiting(folder)
     if not batches:
-        _say(f"nothing waits in {folder}")
+        say(f"nothing waits in {folder}")
         return 0
     if "replay" not in vars(arguments) or not arguments.replay:
-        _say(f"{len(batches)} wait in {folder}; --replay sends them")
+        say(f"{len(batches)} wait in {folder}; --replay sends them")
         return 0
     asked = service()
     if asked is None:
-        _say(f"nothing was sent: {KEYS[0]} is not set", error=True)
+        say(f"nothing was sent: {KEYS[0]} is not set", error=True)
         return 2
     sent, trouble = _replayed(batches, asked)
-    _say(f"sent {sent} of {len(batches)} batches from {folder}")
+    say(f"sent {sent} of {len(batches)} batches from {folder}")
     if trouble:
-        _say(f"not sent: LangSmith {trouble}; what has not arrived is kept", error=True)
+        say(f"not sent: LangSmith {trouble}; what has not arrived is kept", error=True)
     return 2 if trouble else 0
 
 
@@ -78,12 +76,6 @@ def _replayed(batches: list[Path], asked: Service) -> tuple[int, str]:
             if trouble.then != "next":
                 break
     return sent, wrong
-
-
-def _say(line: str, *, error: bool = False) -> None:
-    from graphs.console import clean
-
-    print(clean(line), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

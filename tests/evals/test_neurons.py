@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from agents.mind import Evidence
 from agents.statistical.mind import Statistical
 from evals.neurons.__main__ import table
 from evals.neurons.figures import figures
-from evals.neurons.reading import Ahead
 from evals.neurons.trial import Budget, Outcome, attempt
 from evals.neurons.worker import drawn
 from evals.planted.ground import TOKENS
@@ -72,32 +70,6 @@ def tried(subject: Subject, survey: Survey, target: Target, *explanations: Expla
 
 
 NOTHING = said(Rule(0.0), Verdict.UNEXPLAINED)
-
-
-def test_rows_read_ahead_are_what_the_model_gives(tiny: Subject, survey: Survey) -> None:
-    targets = [tiny.neuron(0, PAIR), tiny.neuron(1, 5, -1), tiny.neuron(0, MERGED)]
-    rows = [survey.rows.ids(row) for row in Pages(tiny, survey, targets[0]).shared_rows()]
-    ahead = Ahead(tiny, targets, rows)
-    before = tiny.passes
-    for target in targets:
-        for own, read in zip(tiny.measure_ids(rows[:30], target), ahead.measure_ids(rows[:30], target), strict=True):
-            assert read.values == pytest.approx(own.values, abs=1e-4)
-            assert (read.tokens, read.token_ids, read.status) == (own.tokens, own.token_ids, own.status)
-    assert tiny.passes - before == 3 * 30
-    [fresh] = ahead.measure_ids([rows[0][:5]], targets[0])
-    assert fresh == tiny.measure_ids([rows[0][:5]], targets[0])[0]
-
-
-def test_pages_are_the_same_read_ahead(tiny: Subject, survey: Survey) -> None:
-    target = tiny.neuron(0, PAIR)
-    own = Pages(tiny, survey, target)
-    rows = [survey.rows.ids(row) for row in own.shared_rows()]
-    ahead = Pages(cast(Subject, Ahead(tiny, [target], rows)), survey, target)
-    for side in ("evidence", "held_out"):
-        for one, other in zip(getattr(own, side), getattr(ahead, side), strict=True):
-            assert one.tokens == other.tokens
-            assert one.values == pytest.approx(other.values, abs=1e-4)
-    assert ahead.distribution.firing == pytest.approx(own.distribution.firing, abs=1e-4)
 
 
 def test_neurons_are_drawn_from_all_layers_without_repetition_by_a_seed(tiny: Subject) -> None:

@@ -1,11 +1,15 @@
 """What whole inquiries run on, made once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from graphs.interpret import main
+from graphs.reviewing.app import Review
+from tests.graphs import review_home
 from tests.graphs.small_runs import Command, Refused, run, small_means, unprintable, write_corpus
 from tests.tiny_models import PAIR, write_gpt2, write_llama
 
@@ -32,6 +36,26 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that tests share, so that surveys and sentence embeddings are made once."""
     return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder to review."""
+    return review_home.make(tmp_path_factory.mktemp("review") / "runs")
+
+
+@pytest.fixture(scope="module")
+def review(reviewed: Path) -> Iterator[Review]:
+    """What shows it."""
+    made = Review(reviewed, open_encoder=review_home.Words)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(review: Review) -> TestClient:
+    """Somebody who asks for its pages."""
+    return review_home.browser(review)
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from starlette.testclient import TestClient
 
 from graphs.report.findings import Findings
+from graphs.reviewing.app import Review, make_app
 from memory.records import Candidate, LlmCall, Origin, Prompt, Record, Run, Step, Target, text_key
 from memory.store import Store
 from tests.graphs.sample_findings import HOSTILE, dead, hostile, with_calls
 
 GOOD, DEAD, OTHER, BAD = "20250611-142233-L2N117", "20250611-150101-L0N3", "other-L2N117", "hostile run"
+PORT = 8765
 TRAVERSAL = "..%2F..%2Foutside"
 UNSAFE = HOSTILE.replace("\udc80", "")  # a store keeps what UTF-8 can carry
 
@@ -36,6 +39,11 @@ def make(home: Path) -> Path:
     )
     (home.parent / "outside.html").write_text("secret")
     return home
+
+
+def browser(review: Review) -> TestClient:
+    """Somebody who asks for pages at the address they are served at."""
+    return TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
 
 def records_of(found: Findings) -> tuple[Record, ...]:

@@ -3,13 +3,20 @@
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evals.ollama_stub import OllamaStub
+from graphs.failures import EXPECTED, expected_failures
 from tests.graphs.small_runs import Command, Refused
+
+
+def test_every_expected_failure_is_known_once_its_module_is_loaded() -> None:
+    named = {getattr(import_module(module), name) for module, name in EXPECTED.items()}
+    assert set(expected_failures()) == named | {OSError}
 
 
 @pytest.mark.parametrize(

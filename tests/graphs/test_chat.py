@@ -358,6 +358,7 @@ def test_ctrl_c_ends_the_command_that_runs_and_nothing_is_lost_or_done_twice(
     means: Means, fresh: Callable[..., Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit, pressed = Store.commit, Counter[str]()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job is without
 
     def interrupted(self: Store, step: Step) -> bool:
         """Ctrl-C arrives once before and once after every other commit."""

@@ -8,6 +8,7 @@ from graphs import compare, statistics
 from graphs.bench import STORE
 from memory.records import Candidate, Origin, Prompt, Record, Run, Step, Target
 from memory.store import Store
+from tests.graphs.small_runs import unprintable
 
 TEXTS = ("import os", "def f(x):", "return x", "x = 1\x1b[31m")
 
@@ -41,6 +42,15 @@ def test_a_run_nobody_knows_is_one_line_and_status_2(tmp_path: Path, capsys: pyt
     kept(tmp_path, "a", {"x": 1.0})
     assert compare.main(["a", "nobody", "--home", str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_failure_cannot_reach_the_terminal_raw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    no_folder = tmp_path / "file\x1b[31m"
+    no_folder.write_text("")
+    assert compare.main(["a", "b", "--home", str(no_folder)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "file" in line
+    assert not unprintable(line)
 
 
 def test_the_statistics_line_adds_up(tmp_path: Path) -> None:

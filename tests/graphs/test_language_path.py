@@ -107,7 +107,7 @@ def test_a_server_that_goes_away_in_mid_run_is_unreachable_from_then_on(means: M
         def leave(node: str, update: dict[str, Any]) -> None:
             del update
             if node == "hypothesis":
-                stub.__exit__()
+                stub.vanish()
 
         findings = session.run_search(watch=leave)
         statuses = [call.status for call in session.bench.store.calls(session.run_id)]

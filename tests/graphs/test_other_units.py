@@ -1,24 +1,36 @@
 """Features of a dictionary and channels of any hook point go all the way, as neurons do."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from graphs.interpret import main
-from graphs.report.findings import as_json
+from graphs.report.findings import Findings, as_json
+from graphs.session import Session
 from graphs.settings import Choice, SettingError, means, parser
 from memory.records import Kind, Origin
 from tests.graphs.small_runs import Command, Refused, run, small_means
 from tests.tiny_dictionaries import STREAM, saved, tiny_sae
 
-BUDGET = {"max_forward_passes": 9000, "max_iterations": 9}
+BUDGET = {"max_forward_passes": 4000, "max_iterations": 4}
 
 
 @pytest.fixture(scope="module")
 def dictionary(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a random SAE over the first block's residual stream."""
     return saved(tmp_path_factory.mktemp("sae"), tiny_sae("jumprelu"))
+
+
+@pytest.fixture(scope="module")
+def neuron(
+    gpt2_folder: Path, corpus_folder: Path, tmp_path_factory: pytest.TempPathFactory, dictionary: str
+) -> Iterator[tuple[Session, Findings]]:
+    """A neuron's run with that dictionary, whose data folder stays open."""
+    home = tmp_path_factory.mktemp("neuron")
+    with run(small_means(gpt2_folder, corpus_folder, home, sae=dictionary, **BUDGET)) as done:
+        yield done
 
 
 def test_a_feature_goes_from_the_question_to_the_findings(
@@ -48,30 +60,26 @@ def test_any_channel_goes_from_the_question_to_the_findings(gpt2_folder: Path, c
         assert findings.best is not None
 
 
-def test_a_neuron_is_told_which_features_its_weights_point_at(
-    gpt2_folder: Path, corpus_folder: Path, home: Path, dictionary: str
-) -> None:
-    with run(small_means(gpt2_folder, corpus_folder, home, sae=dictionary, **BUDGET)) as (_, findings):
-        data = json.loads(json.dumps(as_json(findings)))
-        sides = data["optimised"]["alignment"]["sides"]
-        assert all(0 < side["floor"] < 1 for side in sides)
-        assert any(side["reaches"] and side["matches"] for side in sides)
-        inverse = data["optimised"]["inverse"]
-        assert inverse["gap"] == pytest.approx(inverse["continuous"] - inverse["discrete"], abs=1e-4)
+def test_a_neuron_is_told_which_features_its_weights_point_at(neuron: tuple[Session, Findings]) -> None:
+    _, findings = neuron
+    data = json.loads(json.dumps(as_json(findings)))
+    sides = data["optimised"]["alignment"]["sides"]
+    assert all(0 < side["floor"] < 1 for side in sides)
+    assert any(side["reaches"] and side["matches"] for side in sides)
+    inverse = data["optimised"]["inverse"]
+    assert inverse["gap"] == pytest.approx(inverse["continuous"] - inverse["discrete"], abs=1e-4)
 
 
-def test_the_front_is_measured_and_no_text_of_it_beats_another_in_both(
-    gpt2_folder: Path, corpus_folder: Path, home: Path
-) -> None:
-    with run(small_means(gpt2_folder, corpus_folder, home, **BUDGET)) as (session, findings):
-        front = findings.front
-        assert front
-        assert all(record.prompt.origin is Origin.OPTIMISER for record in front)
-        pairs = [(record.peak or 0.0, record.surprise or 0.0) for record in front]
-        assert pairs == sorted(pairs, reverse=True)
-        again = session.bench.subject.measure([record.prompt.text for record in front], findings.run.target)
-        assert [record.peak for record in front] == pytest.approx([reading.peak for reading in again], abs=1e-5)
-        assert any(len(trigger.substitution) == len(trigger.tokens) > 0 for trigger in findings.triggers)
+def test_the_front_is_measured_and_no_text_of_it_beats_another_in_both(neuron: tuple[Session, Findings]) -> None:
+    session, findings = neuron
+    front = findings.front
+    assert front
+    assert all(record.prompt.origin is Origin.OPTIMISER for record in front)
+    pairs = [(record.peak or 0.0, record.surprise or 0.0) for record in front]
+    assert pairs == sorted(pairs, reverse=True)
+    again = session.bench.subject.measure([record.prompt.text for record in front], findings.run.target)
+    assert [record.peak for record in front] == pytest.approx([reading.peak for reading in again], abs=1e-5)
+    assert any(len(trigger.substitution) == len(trigger.tokens) > 0 for trigger in findings.triggers)
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,11 @@ def test_a_stopped_worker_gives_its_target_back_and_the_next_one_goes_on_from_th
     with Store.open(asked.work(first) / STORE) as store:
         before = store.records(first.run_id)
     assert before
+    for other in Queue(asked.folder).items()[1:] * 2:
+        Queue(asked.folder).fail(other.name, "not today")
     worked(asked)
     owned(asked)
+    assert states(asked) == [State.KEPT, State.SET_ASIDE, State.SET_ASIDE]
     with Store.open(asked.home / STORE) as store:
         assert store.records(first.run_id)[: len(before)] == before
 

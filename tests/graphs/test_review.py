@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -13,14 +12,25 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from graphs.reviewing.app import Review, make_app
+from graphs.reviewing.app import Review
 from memory import excerpts
 from memory.records import Run
 from memory.store import Store
-from tests.graphs.review_home import BAD, DEAD, GOOD, OTHER, TARGET, UNSAFE, Words, begin_night, make, records_of
+from tests.graphs.review_home import (
+    BAD,
+    DEAD,
+    GOOD,
+    OTHER,
+    TARGET,
+    UNSAFE,
+    Words,
+    begin_night,
+    browser,
+    make,
+    records_of,
+)
 from tests.graphs.sample_findings import with_calls
 
-PORT = 8765
 PAGES = [
     "/",
     "/?q=self&sort=score",
@@ -35,23 +45,6 @@ PAGES = [
     "/run/none",
     f"/?q={quote(UNSAFE)}",
 ]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("review") / "runs")
-
-
-@pytest.fixture(scope="module")
-def review(home: Path) -> Iterator[Review]:
-    made = Review(home, open_encoder=Words)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def client(review: Review) -> TestClient:
-    return TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
 
 def shown(client: TestClient, address: str) -> str:
@@ -181,9 +174,9 @@ def test_two_runs_or_units_stand_side_by_side(client: TestClient) -> None:
     assert client.get("/compare?a=L7N7&b=L2N117").status_code == 404
 
 
-def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, home: Path) -> None:
+def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, reviewed: Path) -> None:
     assert "No overnight run yet" in shown(client, "/night")
-    begin_night(home)
+    begin_night(reviewed)
     words = shown(client, "/night")
     for part in ("done of 40", "prune augment", "1 h 30 min", "set aside", "SubjectError", "2.50", "floor 0.44"):
         assert part in words, part
@@ -191,7 +184,7 @@ def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, home:
     assert 'http-equiv="refresh"' not in client.get("/night?still=1").text
     assert f'<a href="/run/{GOOD}">L2N117</a>' in client.get("/night").text
     assert client.get("/night/report").status_code == 404
-    (begin_night(home, waits="the store is in use").parent / "morning.html").write_text("<p>good morning")
+    (begin_night(reviewed, waits="the store is in use").parent / "morning.html").write_text("<p>good morning")
     assert "It waits: the store is in use" in shown(client, "/night")
     assert "sandbox" in client.get("/night/report").headers["content-security-policy"]
     assert '<a href="/night/report">' in client.get("/night").text
@@ -208,20 +201,22 @@ def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, home:
         ),
     ],
 )
-def test_a_heartbeat_is_not_taken_on_trust(client: TestClient, home: Path, beat: dict[str, object], said: str) -> None:
-    begin_night(home, **beat)
+def test_a_heartbeat_is_not_taken_on_trust(
+    client: TestClient, reviewed: Path, beat: dict[str, object], said: str
+) -> None:
+    begin_night(reviewed, **beat)
     assert said in shown(client, "/night")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
-def test_a_torn_heartbeat_is_said_to_be_one(client: TestClient, home: Path, content: bytes) -> None:
-    begin_night(home).write_bytes(content)
+def test_a_torn_heartbeat_is_said_to_be_one(client: TestClient, reviewed: Path, content: bytes) -> None:
+    begin_night(reviewed).write_bytes(content)
     assert "the heartbeat cannot be read" in shown(client, "/night")
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_no_page_holds_a_script_a_style_or_a_foreign_address(client: TestClient, home: Path, address: str) -> None:
-    begin_night(home)
+def test_no_page_holds_a_script_a_style_or_a_foreign_address(client: TestClient, reviewed: Path, address: str) -> None:
+    begin_night(reviewed)
     answer = client.get(address)
     page = Tags()
     page.feed(answer.text)
@@ -269,7 +264,7 @@ def test_pages_can_be_used_from_the_keyboard_and_on_a_phone(client: TestClient) 
 def test_a_run_that_is_written_meanwhile_is_on_the_next_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excerpts, "EVERY", 0.0)
     review = Review(make(tmp_path / "runs"), open_encoder=Words)
-    client = TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}")
+    client = browser(review)
     assert "5 of 5 runs" in shown(client, "/")
     with Store.open(tmp_path / "runs" / "neuronaut.duckdb") as store:
         store.begin(Run("new", TARGET, 1, {}))
@@ -285,7 +280,7 @@ def test_a_run_says_where_it_is_traced_and_only_an_address_of_the_web_is_a_link(
         for trace, address in (("one", 'https://traces/?a=1&b="><b>'), ("two", "javascript:alert(1)"), ("three", None)):
             store.keep_trace("traced", trace, address)
     review = Review(tmp_path, open_encoder=Words)
-    page = TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}").get("/run/traced").text
+    page = browser(review).get("/run/traced").text
     review.close()
     assert page.count("<dt>trace</dt>") == 3
     assert '<a href="https://traces/?a=1&amp;b=&#34;&gt;&lt;b&gt;" rel="noopener noreferrer">one</a>' in page
@@ -294,7 +289,7 @@ def test_a_run_says_where_it_is_traced_and_only_an_address_of_the_web_is_a_link(
 
 def test_a_store_that_is_owned_and_was_never_published_is_named(tmp_path: Path) -> None:
     review = Review(tmp_path)
-    client = TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}")
+    client = browser(review)
     owner = (
         "import sys, pathlib; from memory.store import Store; store = Store.open(pathlib.Path(sys.argv[1]));"
         "print('owned', flush=True); sys.stdin.readline(); store.close()"

@@ -16,31 +16,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from graphs.review import main
-from graphs.reviewing.app import Review, make_app
 from graphs.reviewing.guard import LARGEST_BODY
 from memory import notes
 from memory.notes import NoteError
-from tests.graphs.review_home import BAD, GOOD, TRAVERSAL, Words, begin_night, make
+from tests.graphs.review_home import BAD, GOOD, PORT, TRAVERSAL, begin_night
 
-PORT = 8765
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("review") / "runs")
-
-
-@pytest.fixture(scope="module")
-def review(home: Path) -> Iterator[Review]:
-    made = Review(home, open_encoder=Words)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def client(review: Review) -> TestClient:
-    return TestClient(make_app(review, port=PORT), base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
 
 @pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
@@ -111,13 +92,13 @@ def test_a_run_id_is_never_a_path(client: TestClient, path: str, part: str) -> N
     assert answer.status_code == 404
 
 
-def test_only_the_report_of_a_known_run_is_served_and_cannot_run_anything(client: TestClient, home: Path) -> None:
+def test_only_the_report_of_a_known_run_is_served_and_cannot_run_anything(client: TestClient, reviewed: Path) -> None:
     answer = client.get(f"/run/{GOOD}/report")
     assert "the report" in answer.text
     assert "script-src" not in answer.headers["content-security-policy"]
     assert "sandbox" in answer.headers["content-security-policy"]
-    (home / "reports" / "stray.html").write_text("secret")
-    (home / "reports" / "other-L2N117.html").symlink_to(home.parent / "outside.html")
+    (reviewed / "reports" / "stray.html").write_text("secret")
+    (reviewed / "reports" / "other-L2N117.html").symlink_to(reviewed.parent / "outside.html")
     assert client.get("/run/stray/report").status_code == 404
     assert client.get("/run/other-L2N117/report").status_code == 404
 
@@ -131,35 +112,35 @@ def note(client: TestClient, text: str, run: str = GOOD, **headers: str) -> int:
     return answer.status_code
 
 
-def test_a_note_is_kept_and_shown_as_text(client: TestClient, home: Path) -> None:
+def test_a_note_is_kept_and_shown_as_text(client: TestClient, reviewed: Path) -> None:
     assert note(client, "seems right\n<script>alert(1)</script> \x1b[31m") == 303
     assert note(client, "and again", origin="null") == 303
     page = client.get(f"/run/{GOOD}").text
     assert "seems right\n&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31m" in page
-    lines = (home / "notes" / f"{GOOD}.jsonl").read_text().splitlines()
+    lines = (reviewed / "notes" / f"{GOOD}.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines][1] == "and again"
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "\ud800"])
-def test_a_note_without_the_token_is_not_kept(client: TestClient, home: Path, token: str) -> None:
-    before = notes.read(home, GOOD)
+def test_a_note_without_the_token_is_not_kept(client: TestClient, reviewed: Path, token: str) -> None:
+    before = notes.read(reviewed, GOOD)
     data = {"token": token, "text": "forged"}.items()
     body = "&".join(f"{name}={value}" for name, value in data).encode("utf-8", "replace")
     assert client.post(f"/run/{GOOD}/note", content=body).status_code == 403
     assert client.post(f"/run/{GOOD}/note", data={"text": "forged"}).status_code == 403
-    assert notes.read(home, GOOD) == before
+    assert notes.read(reviewed, GOOD) == before
 
 
-def test_a_form_from_elsewhere_is_not_kept(client: TestClient, home: Path) -> None:
-    before = notes.read(home, GOOD)
+def test_a_form_from_elsewhere_is_not_kept(client: TestClient, reviewed: Path) -> None:
+    before = notes.read(reviewed, GOOD)
     assert note(client, "x", origin="http://evil.test") == 403
     assert note(client, "x", origin=f"https://127.0.0.1:{PORT}") == 403
     assert note(client, "x", **{"sec-fetch-site": "cross-site"}) == 403
     assert note(client, "x", host="evil.test") == 421
-    assert notes.read(home, GOOD) == before
+    assert notes.read(reviewed, GOOD) == before
 
 
-def test_notes_that_cannot_be_kept_are_refused(client: TestClient, home: Path) -> None:
+def test_notes_that_cannot_be_kept_are_refused(client: TestClient, reviewed: Path) -> None:
     assert note(client, "   ") == 400
     assert note(client, "x" * 4001) == 400
     assert note(client, "x" * LARGEST_BODY) == 413
@@ -168,7 +149,7 @@ def test_notes_that_cannot_be_kept_are_refused(client: TestClient, home: Path) -
     assert note(client, "x", run=TRAVERSAL) == 404
     assert client.post(f"/run/{GOOD}/note", content=iter([b"token=x", b"&text=x"])).status_code == 411
     assert client.get(f"/run/{GOOD}/note").status_code == 405
-    assert not list(home.parent.rglob("outside.jsonl"))
+    assert not list(reviewed.parent.rglob("outside.jsonl"))
 
 
 def test_a_torn_note_hides_no_other(tmp_path: Path) -> None:
@@ -209,9 +190,9 @@ def test_a_missing_folder_and_a_damaged_store_are_one_line(tmp_path: Path, capfd
 
 
 @pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def server(reviewed: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """The command in a process of its own: its address and the process."""
-    command = [sys.executable, "-m", "graphs.review", "--port=0", f"--home={home}"]
+    command = [sys.executable, "-m", "graphs.review", "--port=0", f"--home={reviewed}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip(), process
@@ -238,10 +219,10 @@ def browse(address: str, folder: Path, *words: str) -> "subprocess.CompletedProc
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 def test_a_browser_draws_every_page_and_runs_nothing(
-    server: tuple[str, "subprocess.Popen[str]"], home: Path, tmp_path: Path
+    server: tuple[str, "subprocess.Popen[str]"], reviewed: Path, tmp_path: Path
 ) -> None:
     address, _ = server
-    begin_night(home)
+    begin_night(reviewed)
     bad = BAD.replace(" ", "%20")
     parts = [f"run/{bad}{part}" for part in ("", "/trace", "/records", "/record/900")]
     pages = ["", *parts, f"compare?a={GOOD}&b={bad}", "night?still=1"]

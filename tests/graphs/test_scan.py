@@ -8,6 +8,7 @@ import pytest
 
 from graphs.scan import layers, main
 from graphs.settings import SettingError
+from tests.graphs.small_runs import unprintable
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_person_can_be_asked_which_one(
     [
         (("--layers", "77"), "--layers is a list"),
         (("--layers", "1-0"), "--layers is a list"),
-        (("--layers", "x"), "--layers is a list"),
+        (("--layers", "x\x1b[31m"), "--layers is a list"),
         (("--top", "0"), "--top must be above zero"),
         (("--least-active", "nan"), "shares between 0 and 1"),
         (("--choose", "9"), "--choose is a place in the list"),
@@ -60,6 +61,7 @@ def test_what_makes_no_sense_is_one_line_and_status_2(
     assert main(words(*more)) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert told in line
+    assert not unprintable(line)
 
 
 def test_layers_are_named_one_by_one_or_as_ranges() -> None:

@@ -61,7 +61,7 @@ def assert_agreed(reading: Reading, atoms: Iterator[Atom] | Sequence[Atom]) -> i
     for asked, atom in enumerate(atoms, 1):  # noqa: B007
         predicate = atom.predicate(reading)
         check(predicate)
-        told = np.concatenate([holds(predicate, text) for text in reading.texts])
+        told = np.concatenate([holds(predicate, text) for block in reading.blocks for text in block])
         drawn = atom.mask(reading, everywhere)
         assert np.array_equal(drawn, told), (atom, predicate, np.flatnonzero(drawn != told)[:5])
     return asked
@@ -129,6 +129,6 @@ def test_a_table_predicts_the_same_in_arrays_and_in_rules(feature: str) -> None:
     when = Atom("words", "line-word", (0, 1)).predicate(reading)
     levels = {value: 0.5 + n for n, value in enumerate(column.listed)}
     rule = Rule(0.25, (Clause(feature, levels), Clause(feature, levels, when=when), Clause(rules.ALWAYS, {"": 2.0})))
-    told = np.concatenate([rules.predict(rule, text.tokens) for text in reading.texts])
+    told = np.concatenate([rules.predict(rule, text.tokens) for block in reading.blocks for text in block])
     assert reading.predicted(rule) == pytest.approx(told)
     assert set(reading.counts) == set(COUNTS)
