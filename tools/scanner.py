@@ -11,13 +11,17 @@ Ranks: "weighted" (half min-max variance, half min-max range), "spread" (varianc
 at least another (both configurable, since a smooth activation function is hardly ever exactly zero).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.survey import Survey
+if TYPE_CHECKING:
+    from tools.survey import Survey
 
 Numbers = NDArray[np.float64]
 

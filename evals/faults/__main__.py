@@ -56,7 +56,9 @@ def killed(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
         )  # fmt: skip
         siege.run()
     found = audited(home, siege.nights)
-    repeated = sum(kill.lost + kill.reopened for kill in siege.kills)
+    worked = sum(sum(steps.values()) for steps in found.seconds.values())
+    opening = sum(again.opening(found.seconds.get(again.run_id, {})) for again in siege.again)
+    repeated = sum(kill.lost for kill in siege.kills) + opening
     wrong = {name: getattr(found, name) for name in ("lost", "duplicates", "torn", "unnamed")}
     return {
         "kills": len(siege.kills),
@@ -65,8 +67,8 @@ def killed(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
         "wrong": {name: lines for name, lines in wrong.items() if lines},
         "acknowledged_records": sum(len(kept) for night in siege.nights for _, kept in night.acknowledged.values()),
         "targets": {"kept": found.kept, "set_aside": found.set_aside},
-        "repeated_share": round(repeated / (found.seconds + repeated), 4) if found.seconds else None,
-        "seconds": {"steps": round(found.seconds, 1), "repeated": round(repeated, 1)},
+        "repeated_share": round(repeated / (worked + repeated), 4) if worked else None,
+        "seconds": {"steps": round(worked, 1), "repeated": round(repeated, 1), "opening": round(opening, 1)},
     }
 
 

@@ -24,13 +24,13 @@ FINISHED = "finished"
 
 @dataclass
 class Audit:
-    """What was found wrong, a line each; and the seconds of all steps."""
+    """What was found wrong, a line each; and by run, the seconds of its steps by their number."""
 
     lost: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     unnamed: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+    seconds: dict[str, dict[int, float]] = field(default_factory=dict)
     kept: int = 0
     set_aside: int = 0
 
@@ -77,7 +77,7 @@ def _target(found: Audit, item: Item, runs: dict[str, Run]) -> None:
 
 def _rows(found: Audit, store: Store, run_id: str, step: int, acknowledged: Acknowledged) -> None:
     steps, records = store.steps(run_id), store.records(run_id)
-    found.seconds += sum(each.seconds for each in steps)
+    found.seconds[run_id] = {each.number: each.seconds for each in steps}
     numbers = [each.number for each in steps]
     found.lost += [f"step {n} of {run_id}" for n in range(1, max([step, *numbers]) + 1) if n not in set(numbers)]
     now = {record.id: (record.prompt.text, record.peak) for record in records}

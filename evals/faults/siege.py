@@ -5,9 +5,10 @@
    acknowledged (memory/store.py: a step is acknowledged once its transaction is committed).
 3. When a night ends before all kills are done, another one begins on other neurons.
 
-Work repeated is counted in seconds: from the last acknowledged step of a killed worker to its death, and what the next
-worker needed to open that run again before its first new step. It is held against the seconds of all steps. Starting a
-process and loading its model repeats no work and is not counted.
+Work repeated is counted in seconds: from the last acknowledged step of a killed worker to its death; and whenever a run
+that had begun is taken up again, also after its owner's death, what opening it took: the time to its first new steps
+less the seconds of those steps. It is held against the seconds of all steps. Starting a process and loading its model
+repeats no work and is not counted.
 
 Knows processes and how they are killed. Refuses to judge what they left (audit.py).
 """
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,13 +51,28 @@ class Night:
 
 @dataclass
 class Kill:
-    """One kill: whom, and the seconds of work that went with it; `reopened` is what opening the run again took."""
+    """One kill: whom, and the seconds of work since the last acknowledged step that went with it."""
 
     who: str
-    run_id: str | None
-    step: int
     lost: float
-    reopened: float = 0.0
+
+
+@dataclass
+class Again:
+    """A run that had begun is taken up at some time after some step.
+
+    Until it is seen to have gone on, `reached` is 0; then the step it had reached, after so many seconds.
+    """
+
+    run_id: str
+    since: float
+    step: int
+    reached: int = 0
+    seconds: float = 0.0
+
+    def opening(self, seconds: Mapping[int, float]) -> float:
+        """Seconds that were no step's. seconds: of the run's steps, by their number."""
+        return max(0.0, self.seconds - sum(seconds.get(n, 0.0) for n in range(self.step + 1, self.reached + 1)))
 
 
 class Siege:
@@ -76,6 +92,8 @@ class Siege:
         self.home, self._words, self._targets, self._every = home, words, targets, every
         self.nights: list[Night] = []
         self.kills: list[Kill] = []
+        self.again: list[Again] = []
+        self._taken: dict[str, Again] = {}  # by run: when it was last taken up
         self._wanted, self._told, self._seed = kills, told, seed
         self._random = random.Random(seed)
 
@@ -124,18 +142,20 @@ class Siege:
             earlier = before.get(name)
             if earlier is not None and earlier.state in DONE and item.state not in DONE:
                 night.redone.append(name)
-            if earlier is not None and item.step > earlier.step:
-                self._reopened(item)
+            self._followed(item)
         last = max((max(item.since, item.beaten) for item in seen.values()), default=0.0)
         night.hung = bool(last) and time.time() - last > STILL and any(item.state in OPEN for item in seen.values())
         _listen(night)
         return seen
 
-    def _reopened(self, item: Item) -> None:
-        """The first new step of a run whose worker was killed: what opening it again took, with that step's time."""
-        for kill in self.kills:
-            if kill.run_id == item.run_id and kill.step == item.step - 1 and not kill.reopened:
-                kill.reopened = max(0.0, item.beaten - item.since)
+    def _followed(self, item: Item) -> None:
+        """Whether a run that had begun has been taken up, or has new steps since."""
+        last = self._taken.get(item.run_id)
+        if item.state is State.RUNNING and (last is None or last.since != item.since):
+            last = self._taken[item.run_id] = Again(item.run_id, item.since, item.step)
+            self.again += [last] if item.step else []
+        if last is not None and not last.reached and item.since == last.since and item.step > last.step:
+            last.reached, last.seconds = item.step, max(0.0, item.beaten - item.since)
 
     def _kill(self, night: Night, owner: "subprocess.Popen[bytes]") -> bool:
         """Kill one of the living; whether there was one."""
@@ -151,7 +171,7 @@ class Siege:
         held = holding[0] if holding else None
         lost = now - max(held.since, held.beaten) if held else 0.0
         who = "owner" if victim == owner.pid else "worker"
-        self.kills.append(Kill(who, held.run_id if held else None, held.step if held else 0, lost))
+        self.kills.append(Kill(who, lost))
         return True
 
 

@@ -3,6 +3,8 @@
 Knows the flags of `python -m graphs.overnight`. What cannot be used is a SettingError with one line.
 """
 
+from __future__ import annotations
+
 import argparse
 import math
 import os
@@ -11,13 +13,15 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphs import flags
 from graphs.settings import POCKET, SettingError, home, set_defaults
 from tools.scanner import RANKS, scan
-from tools.subject import Subject
-from tools.survey import Survey
+
+if TYPE_CHECKING:
+    from tools.subject import Subject
+    from tools.survey import Survey
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TARGET = re.compile(r"L?(?P<layer>\d{1,6})[N.\s,]\s*(?P<neuron>\d{1,9})", re.IGNORECASE)

@@ -9,7 +9,7 @@ import pytest
 
 from evals.faults.__main__ import main, parsed, table
 from evals.faults.audit import Audit, audited
-from evals.faults.siege import Acknowledged, Night
+from evals.faults.siege import Acknowledged, Again, Night
 from graphs.bench import STORE
 from memory.queue import Queue
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Run, Score, Step, Target, Verdict
@@ -77,7 +77,7 @@ def file(path: str, text: str) -> Callable[[Night], None]:
 def test_a_night_that_lost_nothing_has_nothing_wrong(night: Night) -> None:
     found = audited(home(night), [night])
     assert wrong(found) == {}
-    assert (found.kept, found.set_aside, found.seconds) == (1, 0, 5.0)
+    assert (found.kept, found.set_aside, found.seconds) == (1, 0, {"L0N1-night-1": {1: 2.0, 2: 3.0}})
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,12 @@ def test_a_target_set_aside_with_its_reason_is_named(night: Night) -> None:
     found = audited(home(night), [night])
     assert wrong(found) == {}
     assert (found.kept, found.set_aside) == (0, 1)
+
+
+def test_only_what_was_no_step_is_opening() -> None:
+    again = Again("L0N1-night-1", since=100.0, step=1, reached=3, seconds=9.0)
+    assert again.opening({1: 5.0, 2: 1.5, 3: 2.5, 4: 7.0}) == pytest.approx(5.0)
+    assert Again("L0N1-night-1", since=100.0, step=1).opening({2: 1.5}) == 0.0, "it was killed before it went on"
 
 
 def test_the_table_shows_what_is_wrong_and_what_was_repeated() -> None:
