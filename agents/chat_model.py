@@ -18,13 +18,14 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from agents.chances import Spoken, spoken_tokens
 from agents.deadline import within
 from agents.failures import CutStream, failure_status, wire_errors
+from agents.listening import Hear, listener
 from agents.ollama_server import OllamaError, require_model, server_url
 from memory.records import LlmCall
 
@@ -81,14 +82,24 @@ class ChatModel:
         self._says_done = says_done
 
     def ask(
-        self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None = None
+        self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None = None, hear: Hear | None = None
     ) -> tuple[Answer | None, LlmCall]:
-        """One exchange of at most `timeout_seconds`, repair included. `agent` names it in records and traces."""
-        answer, call, _ = self.ask_weighed(prompt, schema, agent=agent, seed=seed, alternatives=0)
+        """One exchange of at most `timeout_seconds`, repair included. `agent` names it in records and traces.
+
+        hear: told from another thread what has been said so far, before anybody knows whether it is an answer.
+        """
+        answer, call, _ = self.ask_weighed(prompt, schema, agent=agent, seed=seed, alternatives=0, hear=hear)
         return answer, call
 
     def ask_weighed(
-        self, prompt: str, schema: type[Answer], *, agent: str, seed: int | None = None, alternatives: int
+        self,
+        prompt: str,
+        schema: type[Answer],
+        *,
+        agent: str,
+        seed: int | None = None,
+        alternatives: int,
+        hear: Hear | None = None,
     ) -> tuple[Answer | None, LlmCall, tuple[Spoken, ...]]:
         """`ask`, with the answer's tokens and up to `alternatives` (1 to 20) log-probabilities at each.
 
@@ -97,7 +108,8 @@ class ChatModel:
         started = time.monotonic()
         full = f"{prompt}\n\n{FORMAT.format(schema=json.dumps(schema.model_json_schema()))}"
         changes = self._changes(seed, alternatives)
-        outcome = self._converse(full, schema, agent=agent, changes=changes)
+        config = {"run_name": agent, "tags": [agent], "callbacks": [listener(hear)] if hear else []}
+        outcome = self._converse(full, schema, config=config, changes=changes)
         seconds = time.monotonic() - started
         text = outcome.text[:ANSWER_CHARACTERS]
         call = LlmCall(agent, self.name, outcome.status, seconds, full, text, outcome.detail)
@@ -110,14 +122,16 @@ class ChatModel:
             wanted |= {"logprobs": True, "top_logprobs": alternatives}
         return {name: value for name, value in wanted.items() if name in type(self._model).model_fields}
 
-    def _converse(self, prompt: str, schema: type[Answer], *, agent: str, changes: dict[str, Any]) -> _Outcome[Answer]:
+    def _converse(
+        self, prompt: str, schema: type[Answer], *, config: dict[str, Any], changes: dict[str, Any]
+    ) -> _Outcome[Answer]:
         deadline = time.monotonic() + self._timeout_seconds
         turns = [("human", prompt)]
         text = fault = ""
         try:
             for status in ("ok", "repaired"):
                 seconds = deadline - time.monotonic()
-                text, spoken = self._say(turns, schema, agent=agent, changes=changes, seconds=seconds)
+                text, spoken = self._say(turns, schema, config=config, changes=changes, seconds=seconds)
                 try:
                     return _Outcome(status, read_answer(text, schema), text, fault, spoken)
                 except UnreadableAnswer as error:
@@ -132,14 +146,13 @@ class ChatModel:
         turns: list[tuple[str, str]],
         schema: type[BaseModel],
         *,
-        agent: str,
+        config: dict[str, Any],
         changes: dict[str, Any],
         seconds: float,
     ) -> tuple[str, tuple[Spoken, ...]]:
         model = self._model.model_copy(update=changes) if changes else self._model
         speaker = model.with_structured_output(schema, method="json_schema", include_raw=True)
-        config: Any = {"run_name": agent, "tags": [agent]}
-        result: Any = within(seconds, speaker.ainvoke(turns, config))
+        result: Any = within(seconds, speaker.ainvoke(turns, cast(Any, config)))
         message = result["raw"]
         if self._says_done and not message.response_metadata.get("done"):
             raise CutStream("the stream ended before the server said it was done")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, create_model
 from agents.chat_model import ChatModel
 from agents.cleaning import clean_prose, visible
 from agents.exhibits import clip, quote
+from agents.listening import Hear, half_read
 from memory.records import LlmCall
 
 AGENT = "conversation"
@@ -75,13 +76,16 @@ def choose(
     own_words: Collection[str],
     known: Mapping[str, Any],
     before: Sequence[str] = (),
+    hear: Hear | None = None,
 ) -> tuple[Chosen | None, LlmCall]:
     """What the model makes of a line; None with a call whose status names why: the wire's, or `unusable`.
 
     commands: what each is for, by name. own_words: those that speak for the person, whose text the line must hold.
+    hear: told what an answer in words says so far.
     """
     schema = create_model("Choice", __base__=Choice, command=(_one_of(commands), ...))
-    answer, call = chat.ask(instruct(line, commands, known, before), schema, agent=AGENT)
+    question = instruct(line, commands, known, before)
+    answer, call = chat.ask(question, schema, agent=AGENT, hear=hear and (lambda text: hear(half_said(text))))
     if answer is None:
         return None, call
     chosen = read(answer, line=line, commands=commands, own_words=own_words)
@@ -109,6 +113,12 @@ def read(answer: Choice, *, line: str, commands: Collection[str], own_words: Col
     if answer.command in own_words and _folded(text) not in _folded(line):
         return None
     return Chosen(answer.command, text, answer.number)
+
+
+def half_said(text: str) -> str:
+    """What an answer in words says so far; nothing while it may still be a command."""
+    found = half_read(text)
+    return clean_prose(str(found.get("answer") or "")) if found.get("command") == "answer" else ""
 
 
 def _one_of(commands: Collection[str]) -> Any:

@@ -162,6 +162,14 @@ def _drip_tokens(handler: _Handler, body: Body) -> None:
         handler.wfile.write(json.dumps(_line(body, " ", done=False)).encode() + b"\n")
 
 
+def _drip_answer(handler: _Handler, body: Body) -> None:
+    handler.open_stream()
+    for line in _lines(body, handler.stub.answer(body)):
+        handler.wfile.write(json.dumps(line).encode() + b"\n")
+        handler.wfile.flush()
+        handler.stub.closing.wait(DRIP_SECONDS)
+
+
 def _drip_bytes(handler: _Handler, body: Body) -> None:
     del body
     handler.open_stream()
@@ -230,6 +238,7 @@ BEHAVIOURS: dict[str, Callable[[_Handler, Body], None]] = {
     "cut": _cut,
     "cut-chunk": _cut_chunk,
     "hang": _hang,
+    "drip-answer": _drip_answer,
     "drip-tokens": _drip_tokens,
     "drip-bytes": _drip_bytes,
     "drip-headers": _drip_headers,

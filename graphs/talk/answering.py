@@ -10,6 +10,7 @@ from typing import Any
 from agents.chat_model import ChatModel
 from agents.conversation import choose
 from agents.exhibits import clip, marked
+from agents.listening import Hear
 from graphs.talk.commands import FORMS, Command, made
 from graphs.talk.desk import Desk, Unable
 from graphs.talk.showing import NATURAL
@@ -32,12 +33,17 @@ class Answering:
         """The model's name."""
         return None if self._chat is None else self._chat.name
 
-    def understood(self, line: str, before: Sequence[str], last: int | None) -> tuple[Command | None, str, str]:
-        """(command, answer in words, failure): one of them says something. The exchange is kept with the run."""
+    def understood(
+        self, line: str, before: Sequence[str], last: int | None, hear: Hear | None = None
+    ) -> tuple[Command | None, str, str]:
+        """(command, answer in words, failure): one of them says something. The exchange is kept with the run.
+
+        hear: told what an answer in words says so far.
+        """
         assert self._chat is not None
         offered = {name: f"{form.usage}: {form.what}" for name, form in FORMS.items() if name not in NEVER}
         chosen, call = choose(
-            self._chat, line, commands=offered, own_words=OWN_WORDS, known=self._known(last), before=before
+            self._chat, line, commands=offered, own_words=OWN_WORDS, known=self._known(last), before=before, hear=hear
         )
         command = made(chosen.name, text=chosen.text, number=chosen.number) if chosen and chosen.name else None
         self._keep(call)

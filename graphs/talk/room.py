@@ -6,8 +6,10 @@ is one line and the conversation goes on; Ctrl-C ends the command that runs, Ctr
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agents.listening import Hear
 from graphs.failures import expected_failures, told
 from graphs.talk import showing
 from graphs.talk.answering import Answering
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 EARLIER = 10  # lines shown again when a conversation goes on
+HALF = 600  # characters shown of what is being said
 
 
 class Room:
@@ -89,7 +92,8 @@ class Room:
             return
         command = understood.command if understood.exact else None
         if command is None and self._answering.name:
-            command, answer, failure = self._answering.understood(line, before, self._talk.last)
+            with self._listening() as hear:
+                command, answer, failure = self._answering.understood(line, before, self._talk.last, hear)
             if answer:
                 yield words(answer)
                 return
@@ -106,6 +110,18 @@ class Room:
             yield from self._talk.do(command)
         if self._talk.asked and (command is None or command.name != "next"):
             yield words("the question is still open: yes, no, or another node", "yellow")
+
+    @contextmanager
+    def _listening(self) -> Iterator[Hear | None]:
+        """Show what a language model says while it says it: at a terminal, and gone when the answer is whole."""
+        if not self._console.is_terminal:
+            yield None
+            return
+        from rich.live import Live
+
+        waiting = words(f"{self._answering.name} reads it", "dim")
+        with Live(waiting, console=self._console, transient=True) as live:
+            yield lambda said: live.update(words(said[-HALF:], "dim")) if said else None
 
     def _say(self, lines: Iterable["Text"]) -> None:
         for line in lines:

@@ -192,3 +192,13 @@ def test_a_model_without_log_probabilities_is_asked_all_the_same(tmp_path: Path)
     script.write_text(json.dumps({"answer": {"text": "one", "lines": 1}}))
     answer, _, spoken = open_chat_model(f"scripted:{script}").ask_weighed("One.", Verse, agent="poet", alternatives=5)
     assert (answer, spoken) == (Verse(text="one", lines=1), ())
+
+
+def test_an_answer_is_heard_while_it_is_said() -> None:
+    told: list[str] = []
+    with OllamaStub("drip-answer") as stub:
+        answer, call = opened(stub).ask("Say a verse.", Verse, agent="poet", hear=told.append)
+    assert answer is not None
+    assert call.status == "ok"
+    assert len(told) > 1
+    assert all(later.startswith(earlier) for earlier, later in zip(told, [*told[1:], call.answer], strict=True))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from agents.chat_model import open_chat_model
 from agents.conversation import Choice, instruct, read
+from evals.ollama_stub import OllamaStub
 from graphs.chat import main
 from graphs.console import terminal
 from graphs.session import STORE, Session, resumable
@@ -40,11 +41,11 @@ class Conversation:
     """A room about one run, and what it printed."""
 
     def __init__(self, home: Path, run_id: str | None, means: Means | None = None, **settings: Any) -> None:
-        script = settings.pop("script", None)
+        script, screen = settings.pop("script", None), settings.pop("screen", None)
+        chat = settings.pop("chat", None) or (open_chat_model(f"scripted:{script}") if script else None)
         self.desk = Desk(home, run_id, means=means, **settings)
         self.transcript = Transcript(home, default_thread(self.desk.run_id))
-        self.screen = io.StringIO()
-        chat = open_chat_model(f"scripted:{script}") if script else None
+        self.screen = screen or io.StringIO()
         self.room = Room(self.desk, self.transcript, Answering(self.desk, chat), terminal(self.screen))
         self.room.enter()
 
@@ -412,6 +413,28 @@ def test_a_language_model_chooses_among_the_commands_or_answers(means: Means, fi
         ]  # fmt: skip
         assert not talk.desk.notes() or "never said" not in talk.desk.notes()[-1]
         assert not unprintable(talk.screen.getvalue())
+
+
+class Screen(io.StringIO):
+    """What a terminal is sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_at_a_terminal_an_answer_is_seen_while_it_is_said(
+    means: Means, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    words = "It wants an apple somewhere before a river, and it wants nothing else.\x1b[31m"
+    with OllamaStub("drip-answer", answer=lambda _: json.dumps({"command": "answer", "answer": words})) as stub:
+        chat = open_chat_model("ollama:llama3.2", base_url=stub.url, timeout_seconds=20.0)
+        with Conversation(Path(means.home), finished, chat=chat, screen=Screen()) as talk:
+            seen = talk.say("what does it want, in short?")
+    assert "\x1b[31m" not in seen
+    half, whole = seen.split("\x1b[?25h")  # where the cursor comes back
+    assert half.count("It wants an") > 2
+    assert whole.endswith("It wants an apple somewhere before a river, and it wants nothing else.")
 
 
 def test_a_language_model_is_shown_what_was_said_and_measured_as_data_only() -> None:
