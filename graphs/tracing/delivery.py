@@ -107,7 +107,7 @@ class Delivery:
 
     def _send(self, http: "requests.Session") -> None:
         with self._changed:
-            path = self._waiting[0]
+            path, last = self._waiting[0], self._until is not None
         try:
             trouble = send(http, self._service, read(path), timeout=self._timeout())
         except FileNotFoundError:  # sent by a replay meanwhile
@@ -117,11 +117,11 @@ class Delivery:
         if trouble is None:
             self._outbox.sent(path)
         with self._changed:
-            self._settle(trouble)
+            self._settle(trouble, last)
             self._changed.notify_all()
 
-    def _settle(self, trouble: Trouble | None) -> None:
-        """What an attempt at the first batch that waits came to."""
+    def _settle(self, trouble: Trouble | None, last: bool) -> None:
+        """What an attempt at the first batch that waits came to. last: it began when all was closed."""
         if trouble is None or trouble.then == "next":
             self._waiting.popleft()
             self._arrived |= trouble is None
@@ -130,8 +130,9 @@ class Delivery:
                 self._refused, self._why = self._refused + 1, trouble.words
             return
         self._troubled, self._why, self._patient = True, trouble.words, trouble.pause > 0
-        self._given_up = trouble.then == "none" or self._until is not None
-        self._not_before = time.monotonic() + max(trouble.pause, self._pause)
+        closed = self._until is not None
+        self._given_up = trouble.then == "none" or last or (closed and self._patient)
+        self._not_before = 0.0 if closed else time.monotonic() + max(trouble.pause, self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _timeout(self) -> Timeout:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals.langsmith_stub import LangSmithStub
+from evals.langsmith_stub import MODES, LangSmithStub
 from graphs import tracing
 from graphs.tracing import delivery, link, outbox, spans
 from graphs.tracing.__main__ import main as command
@@ -131,11 +131,19 @@ def test_answers_that_cannot_be_read_do_not_matter(
     assert capfd.readouterr() == ("", "")
 
 
+def late(handler: Any, call: str, body: bytes) -> None:
+    """Unavailable, and slow to say so: the process is ending by then."""
+    time.sleep(0.4)
+    MODES["503"](handler, call, body)
+
+
+@pytest.mark.parametrize("mode", ["503", "late"])
 def test_a_service_that_comes_back_gets_everything_and_nobody_hears_of_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], mode: str
 ) -> None:
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.05)
-    with LangSmithStub("503") as stub, asked_for(monkeypatch, stub.url, folder):
+    monkeypatch.setitem(MODES, "late", late)
+    with LangSmithStub(mode) as stub, asked_for(monkeypatch, stub.url, folder):
         tracing.start(folder)
         with traced():
             pass
