@@ -11,6 +11,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from agents.chat_model import ChatModel, open_chat_model
 from agents.language import Language
 from agents.mind import Evidence, Mind
@@ -24,6 +26,7 @@ from tools import pocket
 from tools.augment import ContextualAugmenter, load_masked
 from tools.loading import load
 from tools.pages import Pages
+from tools.products import bfloat16_is_fast
 from tools.subject import Subject
 from tools.survey import Progress, take
 
@@ -154,7 +157,7 @@ def target_of(subject: Subject, means: Means) -> Target:
 @cache
 def _encoder() -> MiniLM:
     """One for all benches of a process: it takes seconds to load."""
-    return MiniLM()
+    return MiniLM(bfloat16=bfloat16_is_fast(torch.device("cpu")))
 
 
 def _mind(means: Means) -> Mind:

@@ -146,7 +146,7 @@ def prune_augment(bench: Bench, state: Inquiry) -> Outcome:
     triggers, cut = [], []
     for record in chosen:
         with span("prune", "tool", text=record.prompt.text, activation=record.peak) as told:
-            trigger = prune(bench.subject, bench.target, record, floor=floor).trigger(record.id)
+            trigger = prune(bench.subject, bench.target, record, floor=floor, alone=True).trigger(record.id)
             told(trigger=trigger and trigger.text, activation=trigger and trigger.activation)
         if trigger is not None:
             triggers.append(trigger)

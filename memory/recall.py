@@ -49,15 +49,20 @@ class Encoder(Protocol):
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2 on the CPU. Made at once, loaded when first asked; any thread may ask."""
+    """all-MiniLM-L6-v2 on the CPU. Made at once, loaded when first asked; any thread may ask.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or _installed()
+    bfloat16: multiply in that format, for a processor that is quicker at it; cosines differ by less than 0.01.
+    """
+
+    def __init__(self, folder: Path | None = None, *, bfloat16: bool = False) -> None:
+        self._folder, self._bfloat16 = folder or _installed(), bfloat16
         self._asking = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], every row of length one; EncoderError when the weights are not the known ones."""
-        with self._asking:
+        import torch
+
+        with self._asking, torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             return self._model.encode(
                 list(texts), batch_size=BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )

@@ -138,6 +138,8 @@ def _counted(predicate: Predicate) -> str:
 
 def _range(predicate: Predicate, what: str) -> str:
     low, high = predicate.low, predicate.high
+    if high == 0:
+        return f"no {what}"
     if low is not None and high is not None:
         return f"{low} {what}" if low == high else f"{low} to {high} {what}"
     return f"{low} or more {what}" if low is not None else f"at most {high} {what}"

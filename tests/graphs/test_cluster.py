@@ -89,7 +89,7 @@ def _named(queue: Queue, name: str) -> Item:
     return next(item for item in queue.items() if item.name == name)
 
 
-def _until(found: Callable[[], Any], process: "subprocess.Popen[bytes]", *, seconds: float = 150.0) -> Any:
+def _until(found: Callable[[], Any], process: "subprocess.Popen[bytes]", *, seconds: float = 300.0) -> Any:
     end = time.monotonic() + seconds
     while not (what := found()):
         assert time.monotonic() < end, "it took too long"

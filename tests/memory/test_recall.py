@@ -75,6 +75,14 @@ def test_the_encoder_gives_directions_and_no_noise(minilm: MiniLM, capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
+def test_in_bfloat16_a_text_points_nearly_where_it_did(minilm: MiniLM) -> None:
+    texts = [*MEDIOCRE, *GUIDED, "import sys\n\n\ndef main("]
+    exact, quick = minilm.encode(texts), MiniLM(bfloat16=True).encode(texts)
+    assert quick.dtype == np.float32
+    assert np.linalg.norm(quick, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-3)
+    assert quick @ quick.T == pytest.approx(exact @ exact.T, abs=0.01)
+
+
 def test_weights_that_are_not_the_known_ones_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="no sentence encoder"):
         MiniLM(tmp_path).encode(["a"])

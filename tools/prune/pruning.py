@@ -54,11 +54,13 @@ def prune(
     contiguous: bool = False,
     sentences: bool = False,
     replacements: int = REPLACEMENTS,
+    alone: bool = False,
 ) -> Pruned:
     """Prune a text or a record's text until no token can go without losing `threshold` of what is above `floor`.
 
     `window=k` always keeps the peak and k tokens either side of it, so that 0 only pins the peak. `sentences` drops
-    whole sentences only. `replacements=0` leaves the importance by substitution out.
+    whole sentences only. `replacements=0` leaves the importance by substitution out. `alone` leaves out step 5, most of
+    the work on a text that cannot be cut to a few tokens: nothing is promised beside other thresholds then.
     Raises ValueError for a threshold outside (0, 1], a negative number, or `sentences` with `contiguous`.
     """
     _check(threshold, window, replacements, contiguous and sentences)
@@ -70,7 +72,8 @@ def prune(
     if not whole.peak > floor:
         return Pruned(Outcome.BELOW_FLOOR, before=whole.peak, calls=1, passes=subject.passes - start)
     parts = Parts(subject, target, text, whole, _pinned(whole.position, window))
-    goals = [floor + share * (whole.peak - floor) for share in (*(t for t in TENTHS if t > threshold), threshold)]
+    above = [] if alone else [tenth for tenth in TENTHS if tenth > threshold]
+    goals = [floor + share * (whole.peak - floor) for share in (*above, threshold)]
     end = whole.position + (window or 0) + 1
     state = _shortest_of_all(parts, goals, end, contiguous=contiguous, sentences=sentences)
     return _result(parts, state, floor=floor, start=start, replacements=replacements)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from agents.statistical import phrases, prose
+from agents.statistical import conditions, phrases, prose
 from agents.statistical.mind import Statistical
 from agents.statistical.reading import read
 from memory.records import Clause, Predicate, Rule, Verdict
@@ -127,3 +127,15 @@ def test_where_it_stands(feature: str, values: list[str], told: str) -> None:
 def test_every_clause_says_in_words_what_it_does() -> None:
     rule = prose.worded(clauses(token={" self": 3.0, "x": -2.0}, inside={"comment": 1.0}))
     assert [clause.prose for clause in rule.clauses] == ["raised on ‘self’; held down on ‘x’", "raised inside comments"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Predicate("indent", high=0), "with no spaces of indentation"),
+        (Predicate("indent", low=4, high=4), "with 4 spaces of indentation"),
+        (Predicate("indent", low=4), "with 4 or more spaces of indentation"),
+    ],
+)
+def test_how_many_is_said_in_plain_words(asked: Predicate, told: str) -> None:
+    assert conditions.told(asked) == told
