@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tools.rules.predicates import NEAR_CHARACTERS, NEAR_TEXT, NEAR_WORD, STRETCHES, WORDS
 from tools.rules.text import Text
 
-KEPT = 128  # blocks of texts that are kept
+KEPT = 64  # blocks of texts that are kept
 NEAR_WORDS, NEAR_LETTERS = (1, 2, 3, 5, 8, 13), (12, 20, 30, 45, 70)
 Places = NDArray[np.int64]
 Numbered = tuple[tuple[str, ...], NDArray[np.int32]]  # names in the order they appear, and the places of some of them

@@ -28,7 +28,7 @@ TABLES = (
     "ends-5", "word-back-2", "chunk-shape", "word-starts-3", "runs-4", "any-case",
 )  # fmt: skip
 NOMINAL = (*TABLES, *(name for name in rules.FEATURES if name not in TABLES and name != rules.ALWAYS))
-BLOCK = 32  # texts that are read together: the random pages of all units of a survey make the same blocks
+BLOCK = 64  # texts that are read together: the random pages of all units of a survey make the same blocks
 PARTS = 6  # rows of such blocks that are kept whole: the pages of one unit, and what was asked of it last
 ANSWERS = 512  # blocks by predicate whose answers are kept: what one explanation asks again and again
 
@@ -158,12 +158,12 @@ def _together(blocks: tuple[Block, ...]) -> dict[str, Numbered]:
 
 @lru_cache(maxsize=KEPT)
 def _numbered(texts: Block) -> dict[str, Numbered]:
-    """Every nominal feature of some texts. The texts do not keep their answers: those are a string a token."""
+    """Every nominal feature of some texts."""
     found = {}
     for feature in NOMINAL:
         numbering: dict[str, int] = {}
-        values = rules.FEATURES[feature]
-        codes = [numbering.setdefault(value, len(numbering)) for text in texts for value in values(text)]
+        asked = rules.FEATURES[feature]
+        codes = [numbering.setdefault(value, len(numbering)) for text in texts for value in text.asked(asked)]
         found[feature] = tuple(numbering), np.array(codes, np.int32)
     return found
 
@@ -173,7 +173,7 @@ def _counted(texts: Block) -> dict[str, NDArray[np.int16]]:
     """Every count of some texts, cut off at HIGHEST."""
     nothing = np.zeros(0, np.int16)
     return {
-        name: np.concatenate([nothing, *(np.minimum(count(text), HIGHEST) for text in texts)]).astype(np.int16)
+        name: np.concatenate([nothing, *(np.minimum(text.asked(count), HIGHEST) for text in texts)]).astype(np.int16)
         for name, count in COUNTS.items()
     }
 
