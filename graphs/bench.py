@@ -11,8 +11,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from agents.chat_model import ChatModel, open_chat_model
 from agents.language import Language
 from agents.mind import Evidence, Mind
@@ -157,7 +155,7 @@ def target_of(subject: Subject, means: Means) -> Target:
 @cache
 def _encoder() -> MiniLM:
     """One for all benches of a process: it takes seconds to load."""
-    return MiniLM(bfloat16=bfloat16_is_fast(torch.device("cpu")))
+    return MiniLM(bfloat16=bfloat16_is_fast())
 
 
 def _mind(means: Means) -> Mind:
