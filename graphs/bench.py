@@ -24,7 +24,7 @@ from tools import pocket
 from tools.augment import ContextualAugmenter, load_masked
 from tools.loading import load
 from tools.pages import Pages
-from tools.products import bfloat16_is_fast
+from tools.products import quick_products
 from tools.subject import Subject
 from tools.survey import Progress, take
 
@@ -155,7 +155,7 @@ def target_of(subject: Subject, means: Means) -> Target:
 @cache
 def _encoder() -> MiniLM:
     """One for all benches of a process: it takes seconds to load."""
-    return MiniLM(bfloat16=bfloat16_is_fast())
+    return MiniLM(during=quick_products)
 
 
 def _mind(means: Means) -> Mind:

@@ -14,7 +14,7 @@ import hashlib
 import importlib.util
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -51,18 +51,18 @@ class Encoder(Protocol):
 class MiniLM:
     """all-MiniLM-L6-v2 on the CPU. Made at once, loaded when first asked; any thread may ask.
 
-    bfloat16: multiply in that format, for a processor that is quicker at it; cosines differ by less than 0.01.
+    during: what an encoding stands within, such as a stretch of quicker products (tools/products.py).
     """
 
-    def __init__(self, folder: Path | None = None, *, bfloat16: bool = False) -> None:
-        self._folder, self._bfloat16 = folder or _installed(), bfloat16
+    def __init__(
+        self, folder: Path | None = None, *, during: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> None:
+        self._folder, self._during = folder or _installed(), during
         self._asking = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], every row of length one; EncoderError when the weights are not the known ones."""
-        import torch
-
-        with self._asking, torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+        with self._asking, self._during():
             return self._model.encode(
                 list(texts), batch_size=BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )

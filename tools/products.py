@@ -7,8 +7,10 @@ plain way gives. Where a gradient is wanted, and on an accelerator, the plain wa
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +51,11 @@ def bfloat16_is_fast(device: torch.device | None = None) -> bool:
     if device is not None and device.type != "cpu":
         return device.type == "cuda"
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def quick_products() -> AbstractContextManager[Any]:
+    """A stretch in which the processor multiplies in bfloat16, where it is quicker at that."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast())
 
 
 def quick_format(device: torch.device) -> torch.dtype:

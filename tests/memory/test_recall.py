@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from memory.recall import EncoderError, MiniLM, Recall, Thresholds
 from memory.records import Origin, Prompt, Record, Run, Step, Target, text_key
@@ -77,7 +78,7 @@ def test_the_encoder_gives_directions_and_no_noise(minilm: MiniLM, capfd: pytest
 
 def test_in_bfloat16_a_text_points_nearly_where_it_did(minilm: MiniLM) -> None:
     texts = [*MEDIOCRE, *GUIDED, "import sys\n\n\ndef main("]
-    exact, quick = minilm.encode(texts), MiniLM(bfloat16=True).encode(texts)
+    exact, quick = minilm.encode(texts), MiniLM(during=lambda: torch.autocast("cpu", torch.bfloat16)).encode(texts)
     assert quick.dtype == np.float32
     assert np.linalg.norm(quick, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-3)
     assert quick @ quick.T == pytest.approx(exact @ exact.T, abs=0.01)
