@@ -23,6 +23,9 @@ def listener(hear: Hear) -> Any:
         def __init__(self) -> None:
             self._text, self._told = "", 0.0
 
+        async def on_llm_start(self, *_: Any, **__: Any) -> None:
+            self._text = ""  # a repair turn says it all again
+
         async def on_llm_new_token(self, token: Any, **_: Any) -> None:
             self._text += str(token)
             if time.monotonic() - self._told >= PAUSE:

@@ -143,7 +143,7 @@ def target_of(subject: Subject, means: Means) -> Target:
     from tools.features import open_dictionary
 
     spec = means.sae or (pocket.NAME if means.model == pocket.NAME else None)
-    if spec is not None:
+    if spec is not None and (subject.dictionary is None or subject.dictionary.name != spec):
         subject.attach(open_dictionary(spec, subject))
     if means.feature is not None:
         return subject.feature(means.feature)

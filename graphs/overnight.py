@@ -61,11 +61,11 @@ def _overnight(arguments: argparse.Namespace) -> int:
 
 def _asked(arguments: argparse.Namespace) -> "Night | None":
     """A new overnight run with its targets in the queue; None when it was only asked what it would cost."""
-    from graphs.bench import PAGES, subject_of, target_of
+    from graphs.bench import subject_of
     from graphs.night import asking
+    from graphs.night.ahead import read_pages
     from graphs.night.folder import Night
     from memory.queue import Queue
-    from tools.ahead import read_ahead
     from tools.survey import take
 
     limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
@@ -81,11 +81,9 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     if "dry_run" in vars(arguments):
         return None
     asked.save()
-    queue = Queue(folder)
-    queue.add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
+    Queue(folder).add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
     if "ray" not in vars(arguments):  # actors may be elsewhere
-        places = {target_of(subject, asked.means_of(item)): asked.work(item) / PAGES for item in queue.items()}
-        read_ahead(subject, survey, places, progress=survey_watcher("pages"))
+        read_pages(asked, subject, survey, progress=survey_watcher("pages"))
     return asked
 
 

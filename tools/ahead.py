@@ -6,7 +6,7 @@ the rows for itself, so nothing depends on this having been done, or having come
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from tools.pages import Pages
 if TYPE_CHECKING:
     from tools.subject import Subject
     from tools.survey import Progress, Survey
+
+Told = Callable[[int], None]  # tokens that were read
 
 TOGETHER = 256  # targets whose values are held in memory at a time
 
@@ -50,7 +52,7 @@ def read_ahead(
                 keep(folders[target], target, half, values)
 
 
-def _values(subject: Subject, targets: list[Target], rows: Sequence[list[int]], told: Any) -> list[list[np.ndarray]]:
+def _values(subject: Subject, targets: list[Target], rows: Sequence[list[int]], told: Told) -> list[list[np.ndarray]]:
     """By target, the values at every token of every row, float32 [tokens]; [0] where one is no number."""
     starts = np.cumsum([0, *map(len, rows)])
     found = np.empty((len(targets), starts[-1]), np.float32)

@@ -21,13 +21,14 @@ Numbered = tuple[tuple[str, ...], NDArray[np.int32]]  # names in the order they 
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Words or marks before tokens.
+class Block:
+    """The words or marks of some texts.
 
     names: what each code stands for. codes, offsets: [elements] in order, with the character each begins at, counted
-    over all pages. before: [tokens] how many elements stand before a token. starts: by reach, [tokens] the first
+    over all texts. before: [tokens] how many elements stand before a token. starts: by reach, [tokens] the first
     element it holds. anchors: [tokens] the character that a reach of characters counts back from: the token's
-    end for words (which begin in it), its beginning for marks (which stand wholly before the token).
+    end for words (which begin in it), its beginning for marks (which stand wholly before the token). letters: how many
+    characters the texts have.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,13 @@ class Reach:
     before: Places
     starts: dict[str, Places]
     anchors: Places
+    letters: int
+
+
+@dataclass(frozen=True)
+class Reach(Block):
+    """The words or marks before every token of all texts, and how far back reaches of a number go."""
+
     near: tuple[tuple[str, int], ...]
 
     def reaches(self) -> Iterator[tuple[str, int | None]]:
@@ -77,19 +85,6 @@ class Reach:
         found = np.full(len(self.codes), -1, np.int64)
         found[order[1:][same]] = order[:-1][same]
         return found
-
-
-@dataclass(frozen=True)
-class Block:
-    """The words or marks of some texts, numbered among themselves: as Reach, counted from the first of these texts."""
-
-    names: tuple[str, ...]
-    codes: NDArray[np.int32]
-    offsets: Places
-    before: Places
-    starts: dict[str, Places]
-    anchors: Places
-    letters: int  # characters of all texts
 
 
 def words_before(blocks: Sequence[tuple[Text, ...]]) -> Reach:
@@ -165,6 +160,7 @@ def _joined(blocks: Sequence[Block], near: tuple[tuple[str, int], ...]) -> Reach
         _shifted([block.before for block in blocks], at),
         {name: _shifted([block.starts[name] for block in blocks], at) for name in reaches},
         _shifted([block.anchors for block in blocks], letters),
+        int(letters[-1]),
         near,
     )
 

@@ -202,3 +202,14 @@ def test_an_answer_is_heard_while_it_is_said() -> None:
     assert call.status == "ok"
     assert len(told) > 1
     assert all(later.startswith(earlier) for earlier, later in zip(told, [*told[1:], call.answer], strict=True))
+
+
+def test_an_answer_that_is_said_again_is_heard_from_its_beginning() -> None:
+    told: list[str] = []
+    with OllamaStub("drip-answer") as stub:
+        good, bad = stub.answer, '{"half": "an answer, which goes on for a while and then'
+        stub.answer = lambda body: good(body) if len(body["messages"]) > 1 else bad
+        _, call = opened(stub).ask("Say a verse.", Verse, agent="poet", hear=told.append)
+    assert call.status == "repaired"
+    assert any(bad.startswith(said) for said in told)
+    assert call.answer.startswith(told[-1])

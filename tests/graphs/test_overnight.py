@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from graphs import overnight
-from graphs.bench import STORE
+from graphs.bench import STORE, subject_of
 from graphs.night import asking
+from graphs.night.ahead import read_pages
 from graphs.night.folder import Night, night
 from graphs.night.owner import Owner
 from graphs.night.report import gathered, line, render
@@ -21,7 +22,9 @@ from graphs.settings import SettingError
 from memory.queue import Queue, State
 from memory.store import Store
 from tests.graphs.small_runs import small_means
+from tests.tiny_dictionaries import saved, tiny_sae
 from tests.tiny_models import PAIR
+from tools.survey import take
 
 BEAT = {
     "name": "n", "state": "running", "time": 100.0, "done": 3, "failed": 0, "set_aside": 1, "left": 6, "total": 10,
@@ -257,6 +260,19 @@ def test_targets_are_read_from_a_file_in_any_of_their_spellings(tmp_path: Path) 
     path.write_text("9.652\n<script>\n", encoding="utf-8")
     with pytest.raises(SettingError, match="line 2"):
         asking._listed(path, None)
+
+
+def test_a_target_that_cannot_be_had_does_not_keep_the_pages_of_the_others_from_being_read(
+    asked: Night, corpus_folder: Path, home: Path, tmp_path: Path
+) -> None:
+    dictionary = saved(tmp_path / "sae", tiny_sae("jumprelu"))
+    features = [(f"F{n}", {"layer": -1, "neuron": -1, "sae": dictionary, "feature": n}) for n in (7, 10**6)]
+    missing = ("F1", {"layer": -1, "neuron": -1, "sae": "nowhere", "feature": 1})
+    Queue(asked.folder).add([(name, unit, f"{name}-one") for name, unit in [missing, *features]])
+    subject = subject_of(asked.means)
+    read_pages(asked, subject, take(subject, str(corpus_folder), home, tokens=6000))
+    read = {path.parent.parent.name for path in (asked.folder / "work").glob("*/pages/*.npz")}
+    assert read == {item.name for item in Queue(asked.folder).items()} - {"F1", "F1000000"}
 
 
 def test_what_a_model_wrote_reaches_the_morning_report_quoted(done: Night) -> None:
