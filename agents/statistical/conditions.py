@@ -4,6 +4,7 @@ Knows the names of tools/rules. Refuses to know levels and verdicts. A phrase sa
 what has no phrase of its own is told as tools/rules tells it.
 """
 
+import re
 from collections.abc import Sequence
 
 from agents.statistical import phrases
@@ -85,7 +86,7 @@ def subject(predicate: Predicate) -> str:
     if of == "digits-of-number":
         return f"numbers of {_range(predicate, 'digits')}"
     if of.startswith("run-of-"):
-        return _range(predicate, RUNS[of.removeprefix("run-of-")]) + " in a row"
+        return _run(predicate, of.removeprefix("run-of-"))
     return ""
 
 
@@ -97,8 +98,7 @@ def place(predicate: Predicate) -> str:
     if of == "any":
         return joined([told(part) for part in predicate.parts], "or")
     if of in ("near-word", "near-characters", "near-text"):
-        unit = "words" if of == "near-word" else "characters"
-        return f"with {_list(values)} at most {predicate.high} {unit} before"
+        return f"with {_list(values)} at most {_some(predicate.high, 'words' if of == 'near-word' else 'characters')} before"
     scope, _, kind = of.rpartition("-")
     if kind in ("word", "text") and scope in SCOPES:
         return f"with {_list(values)} {SCOPES[scope]}"
@@ -130,10 +130,19 @@ def _counted(predicate: Predicate) -> str:
         return f"with {_range(predicate, COUNTED[of])}"
     unit, stretch, add = STRETCHES[of]
     if not low and high is not None:
-        return f"in the first {high + add} {unit} of the {stretch}"
+        return f"in the first {_some(high + add, unit, one='')} of the {stretch}"
     if high is None:
-        return f"after the first {max(0, (low or 0) + add - 1)} {unit} of the {stretch}"
-    return f"{unit} {(low or 0) + add} to {high + add} of the {stretch}"
+        return f"after the first {_some(max(0, (low or 0) + add - 1), unit, one='')} of the {stretch}"
+    if low == high:
+        return f"at {_one(unit)} {high + add} of the {stretch}"
+    return f"at {unit} {(low or 0) + add} to {high + add} of the {stretch}"
+
+
+def _run(predicate: Predicate, kind: str) -> str:
+    low, high = predicate.low, predicate.high
+    if kind == "same" and high == 1:
+        return "characters unlike the one before"
+    return RUNS[kind] if low == 1 and high is None else _range(predicate, RUNS[kind]) + " in a row" * (high != 1)
 
 
 def _range(predicate: Predicate, what: str) -> str:
@@ -141,8 +150,18 @@ def _range(predicate: Predicate, what: str) -> str:
     if high == 0:
         return f"no {what}"
     if low is not None and high is not None:
-        return f"{low} {what}" if low == high else f"{low} to {high} {what}"
-    return f"{low} or more {what}" if low is not None else f"at most {high} {what}"
+        return _some(high, what) if low == high else f"{low} to {high} {what}"
+    return f"{low} or more {what}" if low is not None else f"at most {_some(high, what)}"
+
+
+def _some(number: int | None, what: str, *, one: str = "1 ") -> str:
+    """A number of things. one: what stands for the number of a single one."""
+    return f"{one}{_one(what)}" if number == 1 else f"{number} {what}"
+
+
+def _one(what: str) -> str:
+    """Things in the singular: one of several kinds is of any."""
+    return re.sub(r"(\w{3,})s\b", r"\1", what).replace(" and ", " or ")
 
 
 def _list(values: Sequence[str]) -> str:

@@ -135,6 +135,17 @@ def test_every_clause_says_in_words_what_it_does() -> None:
         (Predicate("indent", high=0), "with no spaces of indentation"),
         (Predicate("indent", low=4, high=4), "with 4 spaces of indentation"),
         (Predicate("indent", low=4), "with 4 or more spaces of indentation"),
+        (Predicate("indent", high=1), "with at most 1 space of indentation"),
+        (Predicate("depth", low=1, high=1), "with 1 open bracket"),
+        (Predicate("run-of-capitals", low=2), "on 2 or more capitals in a row"),
+        (Predicate("run-of-marks", low=1), "on punctuation marks"),
+        (Predicate("run-of-name", high=1), "on at most 1 letter, digit, underscore or point"),
+        (Predicate("run-of-same", high=1), "on characters unlike the one before"),
+        (Predicate("line-words", low=1, high=1), "at word 2 of the line"),
+        (Predicate("line-words", low=1), "after the first word of the line"),
+        (Predicate("line-words", high=0), "in the first word of the line"),
+        (Predicate("line-words", low=1, high=2), "at words 2 to 3 of the line"),
+        (Predicate("near-word", (" def",), high=1), "with ‘def’ at most 1 word before"),
     ],
 )
 def test_how_many_is_said_in_plain_words(asked: Predicate, told: str) -> None:
