@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evals.faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--every", type=float, default=20.0, metavar="SECONDS", help="between two kills, on average")
+    parser.add_argument("--every", type=float, default=55.0, metavar="SECONDS", help="between two kills, on average")
     parser.add_argument(
-        "--targets", type=int, default=24, help="neurons a night; nights follow until all kills are done"
+        "--targets", type=int, default=90, help="neurons a night; nights follow until all kills are done"
     )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, help="of a neuron; by default as many as an inquiry has")
@@ -90,27 +90,29 @@ def table(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def measured(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
-    """All figures of one call."""
+def measured(arguments: argparse.Namespace, home: Path) -> Iterator[dict[str, Any]]:
+    """The figures of one part after the other, each as soon as it is known."""
     from evals.faults import places, services
 
-    found: dict[str, Any] = killed(arguments, home) if "kills" in arguments.only else {}
+    if "kills" in arguments.only:
+        yield killed(arguments, home)
     shared: dict[str, Callable[..., Any]] = {"llm": services.llm, "trace": services.traces, "place": places.places}
     for part, run in shared.items():
         if part in arguments.only:
-            found[f"{part}_faults"] = run(arguments.model, arguments.corpus, home)
-    return found
+            yield {f"{part}_faults": run(arguments.model, arguments.corpus, home)}
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Returns 1 where anything was lost, doubled, torn or without a name."""
     arguments = parsed(words)
     crew.quieten()
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(arguments, Path(folder))
-    print("\n".join(table(found)))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        for part in measured(arguments, Path(folder)):
+            print("\n".join(table(part)), flush=True)
+            found |= part
+            if arguments.json is not None:
+                arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     wrong = any(found.get(name) for name in ("lost", "duplicates", "torn", "unnamed"))
     rows = [row for part in PARTS for row in found.get(f"{part}_faults", {}).values()]
     return int(wrong or not all(row["named"] for row in rows))
