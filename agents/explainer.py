@@ -81,8 +81,9 @@ def read(
 
 
 def _proposals(rule: Rule | None, evidence: Evidence, author: str) -> list[Proposal]:
-    """The answer's own clauses, then those of hypotheses that were not refuted."""
-    standing = [(claim.rule, claim.author) for claim in evidence.hypotheses if claim.fate is not Fate.REFUTED]
+    """The answer's own clauses, then those of hypotheses that were neither refuted nor replaced."""
+    fallen = (Fate.REFUTED, Fate.REPLACED)
+    standing = [(claim.rule, claim.author) for claim in evidence.hypotheses if claim.fate not in fallen]
     return [
         Proposal(clause.when, clause.prose, whose)
         for found, whose in [(rule, author), *standing]

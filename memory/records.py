@@ -57,6 +57,7 @@ class Fate(StrEnum):
     SUPPORTED = "supported"
     REFUTED = "refuted"
     UNTESTED = "untested"
+    REPLACED = "replaced"  # a person put another in its place before it was decided
 
 
 class Verdict(StrEnum):

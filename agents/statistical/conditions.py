@@ -98,7 +98,8 @@ def place(predicate: Predicate) -> str:
     if of == "any":
         return joined([told(part) for part in predicate.parts], "or")
     if of in ("near-word", "near-characters", "near-text"):
-        return f"with {_list(values)} at most {_some(predicate.high, 'words' if of == 'near-word' else 'characters')} before"
+        unit = "words" if of == "near-word" else "characters"
+        return f"with {_list(values)} at most {_some(predicate.high, unit)} before"
     scope, _, kind = of.rpartition("-")
     if kind in ("word", "text") and scope in SCOPES:
         return f"with {_list(values)} {SCOPES[scope]}"

@@ -27,7 +27,7 @@ RANKED, FLUENT, OTHERS, SWAPS = 10, 400, 8, 12
 SIZE = 50
 BUILT_IN = "built-in"
 UNKNOWN = Distribution(0, math.nan, math.nan, math.nan, math.nan, math.nan, (), math.nan, math.nan)
-FATES = (Fate.SUPPORTED, Fate.REFUTED, Fate.UNTESTED, Fate.PROPOSED)
+FATES = (Fate.SUPPORTED, Fate.REFUTED, Fate.UNTESTED, Fate.PROPOSED, Fate.REPLACED)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,12 @@ def meant(desk: Desk, name: str, said: str) -> Hypothesis:
     return old
 
 
-def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: str = "") -> "Iterator[Text]":
-    """Add a person's claim to the run with the texts that test it. `old` is the claim it puts in other words."""
+def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesis | None = None) -> "Iterator[Text]":
+    """Add a person's claim to the run with the texts that test it.
+
+    old: the claim it puts in other words. One that is still open is replaced, and no longer tested; a fate that was
+    measured stays.
+    """
     claim = claims.read_claim(said)
     if not claim.statement:
         raise Unable("a claim says in words what the neuron fires on")
@@ -41,9 +45,19 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: str = "")
     claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)
     if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
         raise Unable(claims.WANTING)
-    desk.commit(command, desk.waits(claims.tests_of(claim)) | ({"edited": old} if old else {}), hypotheses=[claim])
+    given_up = (
+        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and _open(old) else []
+    )
+    edited = {"edited": old.id} if old else {}
+    desk.commit(command, desk.waits(claims.tests_of(claim)) | edited, hypotheses=[*given_up, claim])
     yield words(f"{claim.id} joins the claims: {claim.statement}")
-    yield words(f"  {claims.told(claim)}; next tests it{f'. {old} keeps its own evidence' if old else ''}", "dim")
+    yield words(f"  {claims.told(claim)}; next tests it", "dim")
+    if old:
+        yield words(f"  {old.id} {'is replaced by it' if given_up else f'stays {old.fate.value}'}", "dim")
+
+
+def _open(claim: Hypothesis) -> bool:
+    return claim.fate in (Fate.PROPOSED, Fate.UNTESTED)
 
 
 def unanswered(desk: Desk) -> list[Hypothesis]:

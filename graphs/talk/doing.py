@@ -172,7 +172,7 @@ class Talk:
         name, _, said = command.text.partition(":")
         old = arguing.meant(self.desk, name.strip(), said)
         yield from self._opening()
-        yield from arguing.stated(self.desk, said, command="edit", old=old.id)
+        yield from arguing.stated(self.desk, said, command="edit", old=old)
 
     def _note(self, command: Command) -> Lines:
         self.desk.commit("note", {"note": command.text})

@@ -272,9 +272,29 @@ def test_a_claim_of_a_person_is_tested_and_meets_its_fate(talk: Conversation) ->
     assert (claim.author, claim.fate, claim.hits) == ("person", Fate.SUPPORTED, 6)
     edited = talk.say("edit h-1: it fires on 'today'")
     assert "6 texts that should fire" in edited
+    first = talk.store.hypotheses(talk.desk.run_id)[0]
+    assert f"{first.id} stays {first.fate.value}" in edited
+    assert first.fate in (Fate.SUPPORTED, Fate.REFUTED)
     assert "refuted" in talk.say("next")
     assert "is finished" in talk.say("next")
     assert "no claim is called" in talk.say("edit h-99: what")
+
+
+def test_a_claim_that_is_edited_before_it_is_decided_is_replaced_and_no_longer_tested(
+    fresh: Callable[..., Conversation],
+) -> None:
+    with fresh() as talk:
+        talk.say("hypothesis: it fires on 'apple'")
+        (claim,) = talk.store.hypotheses(talk.desk.run_id)
+        assert f"{claim.id} is replaced by it" in talk.say(f"edit {claim.id}: it fires on 'river'")
+        said = ""
+        while "finished" not in said:
+            said = talk.say("next")
+        replaced, other = talk.store.hypotheses(talk.desk.run_id)[:2]
+        assert (replaced.id, replaced.fate, replaced.hits, replaced.misses) == (claim.id, Fate.REPLACED, 0, 0)
+        assert replaced.reason == f"{other.id} stands in its place"
+        assert other.fate is not Fate.REPLACED
+        assert other.hits + other.misses
 
 
 def test_what_was_said_is_kept_and_shown_again(means: Means, finished: str) -> None:
