@@ -18,7 +18,7 @@ from pathlib import Path
 from graphs.bench import STORE, subject_of
 from graphs.night.attempt import Outcome, attempted
 from graphs.night.folder import Night
-from graphs.night.worker import resident_gb
+from graphs.night.footprint import resident_gb
 from memory.database import StoreError, StoreLocked
 from memory.queue import Item
 from memory.store import Store

@@ -13,6 +13,7 @@ from graphs.bench import STORE
 from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.folder import Night
+from graphs.night.footprint import give_back
 from graphs.report.findings import Findings
 from graphs.report.page import write
 from graphs.session import Session, Stopped
@@ -37,6 +38,7 @@ class Outcome:
 
 def attempted(night: Night, item: Item, subject: Subject, *, beat: Beat, stop: Stop) -> Outcome:
     """Work on a target until its run is whole and handed over, has failed, or is stopped. Raises StoreFull."""
+    give_back()  # what the target before it has left
     try:
         findings, passes = _findings(night, item, subject, beat=beat, stop=stop)
     except Stopped:

@@ -14,7 +14,7 @@ from typing import Any
 from graphs.bench import STORE
 from graphs.night.crew import PATIENT, Crew, Processes
 from graphs.night.folder import Night, written
-from graphs.night.worker import resident_gb
+from graphs.night.footprint import resident_gb
 from graphs.settings import SettingError
 from memory.database import StoreDamaged, StoreError, StoreLocked
 from memory.queue import OPEN, Item, Queue, State

@@ -19,6 +19,7 @@ from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.attempt import attempted, settled
 from graphs.night.folder import Night, night
+from graphs.night.footprint import resident_gb
 from memory.database import StoreError, StoreFull
 from memory.queue import Item, Queue
 from memory.store import Store
@@ -71,17 +72,6 @@ class Worker:
                 except StoreError:
                     return 0
         return 0
-
-
-def resident_gb() -> float:
-    """The memory of this process now, in GB; its peak where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except (OSError, ValueError, AttributeError):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main() -> int:
