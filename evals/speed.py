@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evals import dedup
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.experiments import track_experiment
 from memory.records import Step
 from memory.store import Store

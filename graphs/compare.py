@@ -31,8 +31,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     import numpy as np
     from rich.table import Table
 
-    from graphs.bench import STORE
     from graphs.console import clean, terminal
+    from graphs.state import STORE
     from memory.store import Store
     from tools.scoring import correlation
 

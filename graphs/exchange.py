@@ -70,8 +70,8 @@ def _count(word: str) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from graphs.bench import STORE
     from graphs.console import clean
+    from graphs.state import STORE
     from memory.interchange import write
     from memory.store import Store
 

@@ -18,6 +18,7 @@ from graphs.command import say, survey_watcher
 from graphs.settings import SettingError, choose_model, chosen, home
 
 if TYPE_CHECKING:
+    from graphs.night.crew import Crew
     from graphs.night.folder import Night
     from memory.experiments import Experiment
 
@@ -88,13 +89,11 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
 
 
 def _run(asked: "Night", ray: str | None) -> int:
-    from graphs.night.cluster import Cluster
-    from graphs.night.crew import Processes
     from graphs.night.owner import Owner
     from graphs.night.report import line
     from memory.experiments import track_experiment
 
-    crew = Processes(asked) if ray is None else Cluster(asked, ray)
+    crew = _crew(asked, ray)
     with track_experiment(asked.name, {"workers": asked.workers, "hours": asked.hours}, home=asked.home) as figures:
         owner = Owner(asked, say=_Status(figures).told, crew=crew)
         crew.open()
@@ -110,6 +109,16 @@ def _run(asked: "Night", ray: str | None) -> int:
         say(f"go on with: python -m graphs.overnight --resume {asked.name}{f' --ray {ray}' if ray else ''}")
         return 3
     return status
+
+
+def _crew(asked: "Night", ray: str | None) -> "Crew":
+    if ray is None:
+        from graphs.night.crew import Processes
+
+        return Processes(asked)
+    from graphs.night.cluster import Cluster
+
+    return Cluster(asked, ray)
 
 
 def _report(asked: "Night") -> int:
@@ -154,8 +163,8 @@ def _newest(arguments: argparse.Namespace) -> Path:
 
 
 def _estimated(asked: "Night", targets: int) -> None:
-    from graphs.bench import STORE
     from graphs.night import estimate
+    from graphs.state import STORE
     from memory.database import StoreLocked
     from memory.snapshot import Snapshot
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agents.language import Language
 from graphs import tracing
-from graphs.bench import STORE, Bench
+from graphs.bench import Bench
 from graphs.findings import gather
 from graphs.inquiry import build
 from graphs.legality import most_steps
 from graphs.report.findings import Findings, as_json
-from graphs.state import Inquiry, Means
+from graphs.state import STORE, Inquiry, Means
 from graphs.steps import StepFailed
 from memory.checkpoints import saver
 from memory.records import Run

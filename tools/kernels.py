@@ -2,8 +2,8 @@
 
 TransformerLens's bridge computes attention and normalisation step by step, so that each step has a hook point; that
 costs a fifth to a third of a pass. While no hook point within such a module is in use, the module that it stands for
-runs instead: one kernel for attention (Dao et al. 2022, "FlashAttention"), one for a norm. GPT-2 in transformers takes its
-GELU in eight element-wise steps; there is one kernel for it, the same to 3e-7.
+runs instead: one kernel for attention (Dao et al. 2022, "FlashAttention"), one for a norm. GPT-2's GELU, which
+transformers computes in eight element-wise steps, has a kernel as well, the same to 3e-7.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,8 @@ def _either(module: nn.Module) -> Callable[..., Any]:
     from transformer_lens.hook_points import HookPoint
 
     points = [each for each in module.modules() if isinstance(each, HookPoint)]
-    bridged, own = module.forward, module.original_component
+    bridged: Callable[..., Any] = module.forward
+    own: Any = module.original_component
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         heard = any(point._forward_hooks or point._backward_hooks for point in points)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evals.faults.siege import Acknowledged, Night
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.queue import Item, Queue, State
 from memory.records import Run
 from memory.store import Store

@@ -21,7 +21,7 @@ from typing import Any
 from evals.crew import bar
 from evals.langsmith_stub import LangSmithStub
 from evals.ollama_stub import OllamaStub, example
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.store import Store
 
 LIMIT = 240.0  # seconds, after which a command counts as hung

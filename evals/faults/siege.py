@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.database import StoreError
 from memory.queue import OPEN, Item, Queue, State
 from memory.store import Store

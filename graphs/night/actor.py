@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from graphs.bench import STORE, subject_of
+from graphs.bench import subject_of
 from graphs.night.attempt import Outcome, attempted
 from graphs.night.folder import Night
 from graphs.night.footprint import resident_gb
+from graphs.state import STORE
 from memory.database import StoreError, StoreLocked
 from memory.queue import Item
 from memory.store import Store

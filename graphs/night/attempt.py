@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.chat_model import ChatModelError
-from graphs.bench import STORE
 from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.folder import Night
@@ -17,6 +16,7 @@ from graphs.night.footprint import give_back
 from graphs.report.findings import Findings
 from graphs.report.page import write
 from graphs.session import Session, Stopped
+from graphs.state import STORE
 from graphs.steps import StepFailed
 from memory.database import StoreFull
 from memory.queue import Item, Queue

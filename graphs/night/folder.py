@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from graphs.bench import STORE
 from graphs.settings import SettingError
-from graphs.state import Means
+from graphs.state import STORE, Means
 from memory.queue import Item
 from memory.store import Store
 

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from graphs.bench import STORE
 from graphs.night.crew import PATIENT, Crew, Processes
 from graphs.night.folder import Night, written
 from graphs.night.footprint import resident_gb
 from graphs.settings import SettingError
+from graphs.state import STORE
 from memory.database import StoreDamaged, StoreError, StoreLocked
 from memory.queue import OPEN, Item, Queue, State
 from memory.snapshot import publish_open

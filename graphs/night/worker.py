@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 
 from graphs import tracing
-from graphs.bench import STORE, subject_of
+from graphs.bench import subject_of
 from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.attempt import attempted, settled
 from graphs.night.folder import Night, night
 from graphs.night.footprint import resident_gb
+from graphs.state import STORE
 from memory.database import StoreError, StoreFull
 from memory.queue import Item, Queue
 from memory.store import Store

@@ -10,7 +10,7 @@ import pytest
 from evals.faults.__main__ import main, parsed, table
 from evals.faults.audit import Audit, audited
 from evals.faults.siege import Acknowledged, Again, Night
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.queue import Queue
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Run, Score, Step, Target, Verdict
 from memory.store import Store

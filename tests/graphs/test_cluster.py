@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from graphs import overnight
-from graphs.bench import STORE
 from graphs.night import actor, address
 from graphs.night.actor import Actor, packed, surveys, unpack
 from graphs.night.attempt import Outcome, settled
@@ -23,6 +22,7 @@ from graphs.night.folder import Night
 from graphs.night.owner import Owner
 from graphs.night.worker import Worker
 from graphs.settings import SettingError
+from graphs.state import STORE
 from memory.queue import Item, Queue, State
 from memory.store import Store
 from tests.graphs.small_runs import small_means

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graphs import compare, statistics
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.records import Candidate, Origin, Prompt, Record, Run, Step, Target
 from memory.store import Store
 from tests.graphs.small_runs import unprintable

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphs import exchange
-from graphs.bench import STORE
+from graphs.state import STORE
 from memory.interchange import neuron_record, neuronpedia
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Run, Score, Status, Step, Target, Verdict
 from memory.store import Store

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphs import overnight
-from graphs.bench import STORE, subject_of
+from graphs.bench import subject_of
 from graphs.night import asking
 from graphs.night.ahead import read_pages
 from graphs.night.folder import Night, night
@@ -19,6 +19,7 @@ from graphs.night.owner import Owner
 from graphs.night.report import gathered, line, render
 from graphs.night.worker import Worker
 from graphs.settings import SettingError
+from graphs.state import STORE
 from memory.queue import Queue, State
 from memory.store import Store
 from tests.graphs.small_runs import small_means
@@ -194,6 +195,15 @@ def test_finished_runs_wait_while_somebody_else_has_the_store_open(done: Night) 
         assert "in use" in json.loads(done.heartbeat.read_text(encoding="utf-8"))["waits"]
         other.kill()
     owned(done)
+    assert set(states(done)) == {State.KEPT}
+
+
+def test_an_owner_that_goes_on_and_its_reports_load_no_model_code(done: Night) -> None:
+    for last in (["--resume", "one"], ["--status"], ["--report"]):
+        words = ["--home", str(done.home), *last]
+        program = f"import sys\nfrom graphs.overnight import main\nassert main({words!r}) == 0\nprint(*sys.modules)"
+        told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        assert not {"torch", "transformer_lens", "langgraph"} & set(told.splitlines()[-1].split())
     assert set(states(done)) == {State.KEPT}
 
 

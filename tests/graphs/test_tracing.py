@@ -12,10 +12,10 @@ import pytest
 from evals.langsmith_stub import PROJECT, TENANT, LangSmithStub
 from evals.ollama_stub import OllamaStub
 from graphs import tracing
-from graphs.bench import STORE
 from graphs.interpret import main
 from graphs.report.page import render
 from graphs.session import Session, Stopped, resumable
+from graphs.state import STORE
 from graphs.talk.going import Going
 from graphs.tracing import link
 from graphs.tracing.__main__ import main as tracing_main
