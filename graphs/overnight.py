@@ -67,6 +67,7 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     from graphs.night.ahead import read_pages
     from graphs.night.folder import Night
     from memory.queue import Queue
+    from tools.ahead import cost
     from tools.survey import take
 
     limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
@@ -78,7 +79,7 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
         subject, shared.corpus, asked.home, bank=subject.neurons, tokens=shared.survey_tokens, progress=survey_watcher()
     )
     targets = asking.targets(arguments, subject, survey)
-    _estimated(asked, len(targets))
+    _estimated(asked, len(targets), None if "ray" in vars(arguments) else cost(subject, survey, len(targets)))
     if "dry_run" in vars(arguments):
         return None
     asked.save()
@@ -162,7 +163,7 @@ def _newest(arguments: argparse.Namespace) -> Path:
     return found[0]
 
 
-def _estimated(asked: "Night", targets: int) -> None:
+def _estimated(asked: "Night", targets: int, ahead: tuple[int, int] | None) -> None:
     from graphs.night import estimate
     from graphs.state import STORE
     from memory.database import StoreLocked
@@ -177,7 +178,7 @@ def _estimated(asked: "Night", targets: int) -> None:
             each = path.stat().st_size / runs if runs else None
     except StoreLocked:
         pass  # nobody has published a copy yet: the estimate says that it knows nothing
-    for told in estimate.told(asked, targets, cost, bytes_a_run=each):
+    for told in estimate.told(asked, targets, cost, bytes_a_run=each, ahead=ahead):
         say(told)
 
 

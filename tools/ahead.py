@@ -15,7 +15,7 @@ import torch
 
 from memory.records import Target
 from tools.kept_values import keep
-from tools.pages import Pages
+from tools.pages import shared_rows
 
 if TYPE_CHECKING:
     from tools.subject import Subject
@@ -36,7 +36,7 @@ def read_ahead(
     targets = list(folders)
     if not targets:
         return
-    halves = [[survey.rows.ids(row) for row in rows] for rows in Pages(subject, survey, targets[0]).shared_rows()]
+    halves = [[survey.rows.ids(row) for row in rows] for rows in shared_rows(subject, survey)]
     some = [targets[n : n + TOGETHER] for n in range(0, len(targets), TOGETHER)]
     total, done = len(some) * sum(len(ids) for half in halves for ids in half), 0
 
@@ -50,6 +50,13 @@ def read_ahead(
         for half in halves:
             for target, values in zip(group, _values(subject, group, half, told), strict=True):
                 keep(folders[target], target, half, values)
+
+
+def cost(subject: Subject, survey: Survey, targets: int) -> tuple[int, int]:
+    """The forward passes that reading ahead takes, and the bytes that are kept of it."""
+    rows = [row for half in shared_rows(subject, survey) for row in half]
+    tokens = int(survey.rows.lengths[rows].sum())
+    return -(-targets // TOGETHER) * len(rows), targets * tokens * np.dtype(np.float32).itemsize
 
 
 def _values(subject: Subject, targets: list[Target], rows: Sequence[list[int]], told: Told) -> list[list[np.ndarray]]:

@@ -66,8 +66,6 @@ class Pages:
         self._survey = survey
         self._target = target
         self._folder = folder
-        body = sum(parameter.numel() for parameter in subject.hf.base_model.parameters())
-        self._tokens = int(min(MOST_TOKENS, max(FEWEST_TOKENS, READING_COST / body)))
 
     @cached_property
     def evidence(self) -> tuple[Page, ...]:
@@ -87,11 +85,7 @@ class Pages:
     @cached_property
     def held_out(self) -> tuple[Page, ...]:
         """Random pages of the half nobody has seen."""
-        return tuple(self._read(self.shared_rows()[1]).values())
-
-    def shared_rows(self) -> tuple[list[int], list[int]]:
-        """The random rows of the evidence half and of the other: the same for every target of the survey."""
-        return self._random_rows("evidence", self._tokens), self._random_rows("held_out", self._tokens // 2)
+        return tuple(self._read(shared_rows(self._subject, self._survey)[1]).values())
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -131,9 +125,6 @@ class Pages:
             raise SubjectError(f"{self._target.model} gives no number at {self._target.name} on any text of the corpus")
         return np.concatenate([page.values for page in self.random]).astype(float)
 
-    def _random_rows(self, half: str, tokens: int) -> list[int]:
-        return first_rows(self._survey.half(half), self._survey.rows.lengths, tokens)
-
     def _extreme_rows(self, side: str) -> tuple[int, ...]:
         if self._target.sign < 0:
             side = {"top": "bottom", "bottom": "top"}[side]
@@ -142,7 +133,7 @@ class Pages:
 
     @cached_property
     def _random(self) -> dict[int, Page]:
-        return self._read(self.shared_rows()[0])
+        return self._read(shared_rows(self._subject, self._survey)[0])
 
     @cached_property
     def _strongest(self) -> dict[int, Page]:
@@ -161,6 +152,16 @@ class Pages:
             for row, text, found in zip(rows, ids, values, strict=True)
             if len(found)
         }
+
+
+def shared_rows(subject: Subject, survey: Survey) -> tuple[list[int], list[int]]:
+    """The random rows of the evidence half and of the other: the same for every target of the survey."""
+    body = sum(parameter.numel() for parameter in subject.hf.base_model.parameters())
+    most = int(min(MOST_TOKENS, max(FEWEST_TOKENS, READING_COST / body)))
+    lengths = survey.rows.lengths
+    halves = [("evidence", most), ("held_out", most // 2)]
+    first, second = (first_rows(survey.half(half), lengths, tokens) for half, tokens in halves)
+    return first, second
 
 
 def distribution(values: np.ndarray, peaks: Sequence[float]) -> Distribution:

@@ -44,10 +44,14 @@ def past(store: Queries, night: Night) -> Cost | None:
     return Cost(len(found), seconds, passes_, calls)
 
 
-def told(night: Night, targets: int, cost: Cost | None, *, bytes_a_run: float | None) -> Iterator[str]:
-    """Lines for a person."""
+def told(
+    night: Night, targets: int, cost: Cost | None, *, bytes_a_run: float | None, ahead: tuple[int, int] | None = None
+) -> Iterator[str]:
+    """Lines for a person. ahead: the passes that reading ahead takes, and the bytes that are kept of it."""
     means = night.means
     yield f"{targets:,} targets, {night.workers} workers, at most {means.max_iterations} rounds each"
+    if ahead is not None:
+        yield f"read ahead: {ahead[0]:,} forward passes, and {number(ahead[1] / 1e9)} GB of disk until targets are done"
     if cost is None:
         yield "time and disk: unknown, since the store has no finished run of this model under these budgets"
         yield f"forward passes: at most {targets * means.max_forward_passes:,}"

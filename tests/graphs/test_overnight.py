@@ -258,6 +258,7 @@ def test_a_dry_run_says_what_it_would_do_and_begins_nothing(
     said = capfd.readouterr().out
     assert "5 targets, 2 workers" in said
     assert "forward passes" in said
+    assert "GB of disk until targets are done" in said
     assert not (home / "overnight").exists()
 
 

@@ -8,9 +8,9 @@ import pytest
 from tests.tiny_models import DEAD, MERGED, PAIR, WORDS
 from tools import ahead
 from tools import pages as module
-from tools.ahead import read_ahead
+from tools.ahead import cost, read_ahead
 from tools.kept_values import kept
-from tools.pages import Pages
+from tools.pages import Pages, shared_rows
 from tools.subject import Subject
 from tools.survey import Survey, take
 
@@ -56,7 +56,7 @@ def test_a_row_that_gives_no_number_is_kept_as_none(
     target = tiny.neuron(0, PAIR)
     monkeypatch.setattr(ahead, "_columns", lambda _subject, _targets, batch: _broken(batch))
     read_ahead(tiny, survey, {target: tmp_path})
-    ids = [survey.rows.ids(row) for row in Pages(tiny, survey, target).shared_rows()[0]]
+    ids = [survey.rows.ids(row) for row in shared_rows(tiny, survey)[0]]
     found = kept(tmp_path, target, ids)
     assert found is not None
     assert not any(map(len, found))
@@ -67,6 +67,16 @@ def _broken(batch: list[list[int]]) -> np.ndarray:
     values = np.zeros((1, len(batch), 1 + max(map(len, batch))), np.float32)
     values[:, :, 5] = np.nan
     return values
+
+
+def test_what_reading_ahead_costs_is_known_before(tiny: Subject, survey: Survey, tmp_path: Path) -> None:
+    folders = {tiny.neuron(0, unit): tmp_path / str(unit) for unit in (PAIR, DEAD)}
+    before = tiny.passes
+    read_ahead(tiny, survey, folders)
+    passes, size = cost(tiny, survey, len(folders))
+    assert passes == tiny.passes - before
+    held = sum(np.load(path)["values"].nbytes for path in tmp_path.rglob("*.npz"))
+    assert size == held
 
 
 def test_nothing_is_read_for_nobody(tiny: Subject, survey: Survey) -> None:

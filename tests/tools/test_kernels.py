@@ -59,8 +59,8 @@ def test_attention_goes_step_by_step_only_where_somebody_looks(folder: Path, mon
 
 @pytest.mark.parametrize("broken", ["raises", "differs"])
 def test_a_model_that_would_compute_something_else_is_left_as_it_is(folder: Path, broken: str) -> None:
-    bridge = TransformerBridge.boot_transformers(str(folder))
-    attention: Any = next(each for each in bridge.original_model.modules() if isinstance(each, AttentionBridge))
+    model: Any = TransformerBridge.boot_transformers(str(folder)).original_model
+    attention: Any = next(each for each in model.modules() if isinstance(each, AttentionBridge))
     own = attention.original_component.forward
 
     def forward(*words: Any, **named: Any) -> Any:
@@ -72,6 +72,6 @@ def test_a_model_that_would_compute_something_else_is_left_as_it_is(folder: Path
     attention.original_component.forward = forward
     probe = torch.tensor([[1, 2, 3, 4]])
     with torch.inference_mode():
-        before = bridge.original_model.base_model(probe)[0]
-        assert not unbridge(bridge.original_model, probe)
-        assert torch.equal(bridge.original_model.base_model(probe)[0], before)
+        before = model.base_model(probe)[0]
+        assert not unbridge(model, probe)
+        assert torch.equal(model.base_model(probe)[0], before)
