@@ -1,13 +1,14 @@
-"""The last two nodes: the explanation; then what the unit writes, and every score of both.
+"""The last three nodes: the explanation, its scores, and what the unit writes.
 
-1. The mind explains, in a step of its own: whoever dies later does not explain again.
-2. The rule is scored on pages no agent has seen; every record of the run counts as seen.
-3. A judge, where there is one (judging.py).
-4. The output side of the unit (tools/effects).
-5. Texts written from the rule (agents/scorer/generation.py), measured here; they are records of the run like any other.
+1. The mind explains.
+2. The rule is scored on pages no agent has seen; every record of the run counts as seen. A judge, where there is one,
+   is heard (judging.py). Texts written from the rule (agents/scorer/generation.py) are measured here; they are records
+   of the run like any other.
+3. The output side of the unit (tools/effects).
 
-Steps 4 and 5 need ENDING passes; with fewer left they are unscored, and say so. A page that an agent has seen makes
-the scores on it unscored by name: the explanation stands, its figures do not.
+Each is a step of its own: whoever dies later does not do it again. Written texts need WRITING passes, the output side
+EFFECTS; with fewer left they are unscored, and say so. A page that an agent has seen makes the scores on it unscored by
+name: the explanation stands, its figures do not.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from memory.database import UnknownRun
 from memory.records import Candidate, Explanation, Prompt, Record, Score, plain
 from tools.effects import Effects, effects
 
-ENDING = 3000  # passes that the output side and the written texts may cost
+WRITING, EFFECTS = 300, 3000  # passes that the written texts, and the output side, may cost
 
 
 def explainer(bench: Bench, state: Inquiry) -> Outcome:
@@ -38,7 +39,7 @@ def explainer(bench: Bench, state: Inquiry) -> Outcome:
 
 
 def scoring(bench: Bench, state: Inquiry) -> Outcome:
-    """The scores of the explanation; what a judge was asked for them; records of the texts written."""
+    """The scores of the explanation; what a judge was asked for them; records of the texts written from it."""
     explanation = bench.store.explanation(state["run_id"])
     if explanation is None:
         raise UnknownRun(f"run {state['run_id']} has no explanation to score")
@@ -55,16 +56,44 @@ def scoring(bench: Bench, state: Inquiry) -> Outcome:
         found, heard = [Score.unscored(SIMULATIONS[0], scorer.SPLIT, str(error))], Hearing()
     left = bench.means.max_forward_passes - spent - (bench.subject.passes - began)
     writing = Writing(bench, state, earlier)
-    side, written = _beside(bench, explanation, evidence, writing, left=left)
+    written = _written(explanation, evidence, writing, seed=bench.means.seed, left=left)
     peaks = [value for value in (state.get("best"), *(record.peak for record in writing.records)) if value is not None]
-    update = {"finished": True, "best": max(peaks, default=None), "effects": plain(side)} | heard.update
     return Outcome(
-        update,
+        {"best": max(peaks, default=None)} | heard.update,
         records=tuple(writing.records),
         candidates=tuple(writing.candidates),
-        scores=(*found, *heard.scores, *written, *side.scores()),
+        scores=(*found, *heard.scores, *written),
         calls=heard.calls,
     )
+
+
+def output_side(bench: Bench, state: Inquiry) -> Outcome:
+    """What the unit writes, and its scores; both with the reason where there are not the passes for it."""
+    left = bench.means.max_forward_passes - state.get("passes", 0)
+    if left < EFFECTS:
+        reason = _few(left, EFFECTS)
+        side = Effects(bench.target.name, lens_reason=reason, reason=reason)
+    else:
+        with span("effects", "tool"):
+            pages = bench.evidence(state["run_id"]).pages
+            side = effects(bench.subject, bench.target, pages, seed=bench.means.seed)
+    return Outcome({"finished": True, "effects": plain(side)}, scores=tuple(side.scores()))
+
+
+def _written(
+    explanation: Explanation, evidence: Evidence, writing: "Writing", *, seed: int, left: int
+) -> Sequence[Score]:
+    """The generative test."""
+    if left < WRITING:
+        return [Score.unscored(name, WRITTEN_SPLIT, _few(left, WRITING)) for name in WRITTEN]
+    with span("scorer.generated") as told:
+        written = scorer.generated(explanation, writing, evidence, seed=seed)
+        told(texts=len(writing.records))
+    return written
+
+
+def _few(left: int, needed: int) -> str:
+    return f"{max(0, left):,} forward passes were left, {needed:,} may be needed"
 
 
 class Writing:
@@ -89,19 +118,3 @@ class Writing:
         self.records += self._bench.measured(list(fresh.values()), step=self._step, first_id=first, surprises={})
         self._known |= {record.prompt.key: record for record in self.records}
         return [self._known[prompt.key] for prompt in prompts]
-
-
-def _beside(
-    bench: Bench, explanation: Explanation, evidence: Evidence, writing: Writing, *, left: int
-) -> tuple[Effects, list[Score]]:
-    """The output side, and the generative test; both with the reason where there are not the passes for them."""
-    if left < ENDING:
-        reason = f"{max(0, left):,} forward passes were left, {ENDING:,} may be needed"
-        unscored = [Score.unscored(name, WRITTEN_SPLIT, reason) for name in WRITTEN]
-        return Effects(bench.target.name, lens_reason=reason, reason=reason), unscored
-    seed = bench.means.seed
-    with span("scorer.generated") as told:
-        written = scorer.generated(explanation, writing, evidence, seed=seed)
-        told(texts=len(writing.records))
-    with span("effects", "tool"):
-        return effects(bench.subject, bench.target, evidence.pages, seed=seed), written

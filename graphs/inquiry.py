@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.graph import START, StateGraph
 
 from graphs import nodes
-from graphs.explaining import explainer, scoring
+from graphs.explaining import explainer, output_side, scoring
 from graphs.state import Inquiry, Means
 from graphs.steps import committed, routed
 
@@ -16,7 +16,7 @@ WORKERS = ("hypothesis", "prompt_generator", "experiment", "prune_augment", "sae
 
 
 def build() -> "StateGraph[Inquiry, Means, Any, Any]":
-    """The graph: survey first, then the supervisor and whom it sends, until the explainer has spoken and is scored."""
+    """The graph: survey first, then the supervisor and whom it sends, until the explainer has spoken; then the end."""
     graph = StateGraph(Inquiry, context_schema=Means)
     graph.add_node("survey", committed("survey", nodes.survey))
     graph.add_node("supervisor", routed(nodes.supervisor), destinations=(*WORKERS, "explainer"))
@@ -28,5 +28,7 @@ def build() -> "StateGraph[Inquiry, Means, Any, Any]":
     graph.add_edge("survey", "supervisor")
     graph.add_node("scoring", committed("scoring", scoring))
     graph.add_edge("explainer", "scoring")
-    graph.set_finish_point("scoring")
+    graph.add_node("output_side", committed("output_side", output_side))
+    graph.add_edge("scoring", "output_side")
+    graph.set_finish_point("output_side")
     return graph

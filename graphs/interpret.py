@@ -91,7 +91,7 @@ def _watcher(screen: "Screen", session: "Session") -> Any:
         if node in ("hypothesis", "experiment"):
             screen.hypotheses(session.bench.store.hypotheses(session.run_id))
         rounds = update.get("visits", {}).get("experiment", 0)
-        if node == "scoring" or (node == "experiment" and rounds % statistics.EVERY == 0):
+        if node == "output_side" or (node == "experiment" and rounds % statistics.EVERY == 0):
             screen.note(statistics.line(session.bench.store, session.run_id, seconds=update["seconds"]))
         screen.budget(
             {

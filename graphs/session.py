@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints.sqlite"
 FINISHED = "finished"
-LAST_STEPS = 4  # that may follow once the budget of steps is spent
+LAST_STEPS = 5  # that may follow once the budget of steps is spent
 
 Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
 

@@ -24,6 +24,7 @@ NODES = (
     "sae_optimizer",
     "explainer",
     "scoring",
+    "output_side",
 )
 Command = Callable[..., list[str]]
 Refused = Callable[[list[str]], str]

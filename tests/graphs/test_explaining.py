@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.scorer.generation import SPLIT as WRITTEN_SPLIT
 from graphs.report.findings import Findings, as_json
 from graphs.session import Session
 from graphs.state import Means
@@ -26,10 +27,11 @@ def means(gpt2_folder: Path, corpus_folder: Path, home: Path) -> Means:
 def left(
     gpt2_folder: Path, corpus_folder: Path, home: Path
 ) -> Iterator[tuple[Findings, list[Record], list[Candidate], int]]:
-    """The findings of such a run, its records and candidates, and the number of its last step."""
+    """The findings of such a run, its records and candidates, and the number of the step that scored."""
     with run(small_means(gpt2_folder, corpus_folder, home, **ONE_ROUND)) as (session, findings):
         store, run_id = session.bench.store, session.run_id
-        yield findings, store.records(run_id), store.candidates(run_id), store.last_step(run_id)
+        scored = next(step.number for step in store.steps(run_id) if step.node == "scoring")
+        yield findings, store.records(run_id), store.candidates(run_id), scored
 
 
 def metrics(findings: Findings) -> dict[str, float | None]:
@@ -51,13 +53,13 @@ def test_seen_and_unseen_text_are_never_in_one_list(left: tuple[Findings, list[R
 def test_texts_written_from_the_rule_are_records_of_the_run(
     left: tuple[Findings, list[Record], list[Candidate], int],
 ) -> None:
-    findings, records, candidates, last = left
-    written = [record for record in records if record.step == last]
+    findings, records, candidates, scored = left
+    written = [record for record in records if record.step == scored]
     assert written
     assert {record.prompt.origin for record in written} == {Origin.PAIR}
     assert {record.prompt.predicted for record in written} == {True, False}
     assert [record.id for record in records] == list(range(1, len(records) + 1))
-    proposed = [candidate for candidate in candidates if candidate.step == last]
+    proposed = [candidate for candidate in candidates if candidate.step == scored]
     assert [each.prompt.key for each in proposed if each.reason is None] == [r.prompt.key for r in written]
     assert findings.counts.balanced
     assert findings.best is not None
@@ -76,14 +78,17 @@ def test_the_output_side_is_told_in_a_sentence_and_as_data(
     assert metrics(left[0])["effect of zero ablation (KL, nats)"] is not None
 
 
+@pytest.mark.parametrize(("passes", "written"), [(10, False), (2000, True)])
 def test_with_few_passes_left_the_end_is_unscored_and_says_so(
-    gpt2_folder: Path, corpus_folder: Path, home: Path
+    gpt2_folder: Path, corpus_folder: Path, home: Path, passes: int, written: bool
 ) -> None:
-    with run(small_means(gpt2_folder, corpus_folder, home, max_iterations=1, max_forward_passes=2000)) as (_, found):
-        reasons = {score.reason for score in found.elsewhere}
-        assert all(score.value is None for score in found.elsewhere)
-        assert len(reasons) == 1
-        assert "forward passes were left" in reasons.pop()
+    with run(small_means(gpt2_folder, corpus_folder, home, max_iterations=1, max_forward_passes=passes)) as (_, found):
+        few = [score for score in found.elsewhere if "forward passes were left" in (score.reason or "")]
+        assert all(score.value is None for score in few)
+        assert {score.split for score in found.elsewhere} - {score.split for score in few} == (
+            {WRITTEN_SPLIT} if written else set()
+        )
+        assert any("ablation" in score.metric for score in few)
         assert "could not be tested" in found.effects["told"]
         assert found.headline is not None
         assert found.headline.value is not None
@@ -101,5 +106,5 @@ def test_a_held_out_page_that_an_agent_was_given_makes_scores_unscored_by_name(m
 
 def test_a_supervisor_says_which_budget_is_spent(means: Means) -> None:
     with run(replace(means, max_forward_passes=10)) as (_, findings):
-        assert findings.steps[-3].why == "the forward passes of this inquiry are spent"
-        assert findings.steps[-1].node == "scoring"
+        assert findings.steps[-4].why == "the forward passes of this inquiry are spent"
+        assert findings.steps[-1].node == "output_side"

@@ -83,7 +83,7 @@ def test_a_run_ends_with_a_verdict_an_explanation_and_scores_beside_their_floors
 def test_every_node_has_its_turn_and_the_explainer_the_last_word(finished: Finished) -> None:
     assert set(finished.nodes) == set(NODES)
     assert finished.nodes[0] == "survey"
-    assert finished.nodes[-2:] == ["explainer", "scoring"]
+    assert finished.nodes[-3:] == ["explainer", "scoring", "output_side"]
     assert [step.node for step in finished.findings.steps] == finished.nodes
 
 
@@ -270,7 +270,7 @@ def test_no_mind_can_keep_a_run_from_its_end(
     assert findings.verdict
     assert counts["generated"] == counts["accepted"] + counts["rejected"]
     assert counts["unique"] == counts["records"]
-    assert nodes(steps)[-2:] == ["explainer", "scoring"]
+    assert nodes(steps)[-3:] == ["explainer", "scoring", "output_side"]
     sent = [step.update["goto"] for step in steps if step.node == "supervisor"]
     assert set(sent) <= set(NODES) - {"survey", "supervisor"}
 

@@ -206,7 +206,7 @@ def test_calls_of_a_step_are_kept_with_the_step(means: Means) -> None:
         store: Store = session.bench.store
         steps = store.steps(session.run_id)
         assert steps[-1].update["llm_calls"] == len(store.calls(session.run_id))
-    assert nodes(steps)[-2:] == ["explainer", "scoring"]
+    assert nodes(steps)[-3:] == ["explainer", "scoring", "output_side"]
 
 
 def with_stub(means: Means, stub: OllamaStub) -> Means:

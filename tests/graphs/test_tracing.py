@@ -28,7 +28,7 @@ from tests.graphs.traces import asked_for, longest, roots, within
 from tests.tiny_models import PAIR
 
 NAME = f"L0N{PAIR}"
-NODES = {"survey", "supervisor", "hypothesis", "experiment", "prune_augment", "explainer", "scoring"}
+NODES = {"survey", "supervisor", "hypothesis", "experiment", "prune_augment", "explainer", "scoring", "output_side"}
 
 
 @pytest.fixture
