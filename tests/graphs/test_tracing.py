@@ -19,6 +19,7 @@ from graphs.state import STORE
 from graphs.talk.going import Going
 from graphs.tracing import link
 from graphs.tracing.__main__ import main as tracing_main
+from graphs.tracing.delivery import TIMEOUT
 from graphs.tracing.spans import keyed
 from memory.records import Score
 from memory.store import Store
@@ -207,14 +208,17 @@ def test_a_service_that_hangs_costs_a_run_one_line_and_three_seconds_and_gets_it
         flush = tracing.flush
         with monkeypatch.context() as changed:
             changed.setattr(tracing, "flush", timed)
+            began = time.monotonic()
             assert main(words) == 0
+            lasted = time.monotonic() - began
         shown = capfd.readouterr()
         assert max(flushing) < link.SECONDS + 2.0
         [line] = shown.err.splitlines()
         assert line.startswith("not traced: LangSmith ")
         assert str(unsent) in line
         assert shown.out.splitlines()[-2].endswith("whose address LangSmith did not tell")
-        assert (stub.runs, len(stub.requests)) == ([], 1)
+        assert not stub.runs
+        assert 1 <= len(stub.requests) <= 1 + lasted // TIMEOUT[1]
         stub.mode = "ok"
         batches = len(list(unsent.iterdir()))
         assert batches > 1
