@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agents.study import OPEN
 from agents.weighing import weighed
 from graphs.settings import BUILT_IN
 from graphs.talk import claims
@@ -45,19 +46,15 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesi
     claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)
     if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
         raise Unable(claims.WANTING)
-    given_up = (
-        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and _open(old) else []
+    replaced = (
+        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and old.fate in OPEN else []
     )
     edited = {"edited": old.id} if old else {}
-    desk.commit(command, desk.waits(claims.tests_of(claim)) | edited, hypotheses=[*given_up, claim])
+    desk.commit(command, desk.waits(claims.tests_of(claim)) | edited, hypotheses=[*replaced, claim])
     yield words(f"{claim.id} joins the claims: {claim.statement}")
     yield words(f"  {claims.told(claim)}; next tests it", "dim")
     if old:
-        yield words(f"  {old.id} {'is replaced by it' if given_up else f'stays {old.fate.value}'}", "dim")
-
-
-def _open(claim: Hypothesis) -> bool:
-    return claim.fate in (Fate.PROPOSED, Fate.UNTESTED)
+        yield words(f"  {old.id} {'is replaced by it' if replaced else f'stays {old.fate.value}'}", "dim")
 
 
 def unanswered(desk: Desk) -> list[Hypothesis]:
