@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,20 @@ def data_folder(tmp_path, monkeypatch):
     """Whatever a test keeps, it keeps in its own temporary folder."""
     monkeypatch.setenv("NEURONAUT_HOME", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def pace() -> float:
+    """How many times as long computing takes here and now as where seconds were promised; at least 1.
+
+    There a loop of a million steps takes 0.06 s. Bounds of what computes are multiplied by it, so that they tell
+    slow code from a slow machine; bounds of what waits are not.
+    """
+    loops = []
+    for _ in range(5):
+        began = time.perf_counter()
+        step = 0
+        while step < 1_000_000:
+            step += 1
+        loops.append(time.perf_counter() - began)
+    return max(1.0, sorted(loops)[2] / 0.06)

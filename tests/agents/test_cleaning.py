@@ -136,11 +136,11 @@ def test_cleaned_text_can_be_stored_and_printed(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["\n", "1. ", '"', "Prompt: 1. ", " .", "\x1b]", "```", "Here is ", "*", "\n("])
-def test_no_text_takes_long(piece: str) -> None:
+def test_no_text_takes_long(piece: str, pace: float) -> None:
     started = time.monotonic()
     clean("a " + piece * (40_000 // len(piece)) + "b")
     clean(piece * (40_000 // len(piece)))
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 2.0 * pace
 
 
 def test_a_lone_surrogate_is_not_visible() -> None:

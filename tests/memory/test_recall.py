@@ -156,7 +156,9 @@ def test_after_a_restart_the_runs_prompts_are_known_and_none_is_encoded_again(mi
 MOST = 0.005  # seconds
 
 
-def test_asking_takes_under_5_ms_at_10_000_prompts_and_grows_no_faster_than_their_number(store: Store) -> None:
+def test_asking_takes_under_5_ms_at_10_000_prompts_and_grows_no_faster_than_their_number(
+    store: Store, pace: float
+) -> None:
     rows = np.random.default_rng(0).standard_normal((10_001, 384)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     texts = [f"prompt {n}" for n in range(len(rows))]
@@ -167,14 +169,14 @@ def test_asking_takes_under_5_ms_at_10_000_prompts_and_grows_no_faster_than_thei
         recall.add(texts[:known])
         assert len(recall) == known
         times: list[float] = []
-        while len(times) < 20 or (min(times) >= MOST and len(times) < 400):  # other tests may have the processor
+        while len(times) < 20 or (min(times) >= MOST * pace and len(times) < 400):  # other tests may have the processor
             start = time.perf_counter()
             recall.screen(texts[-1:], all_in(Bucket.MID))
             times.append(time.perf_counter() - start)
         return min(times)
 
     few, many = seconds(1_000), seconds(10_000)
-    assert many < MOST
+    assert many < MOST * pace
     assert many < 20 * few
 
 

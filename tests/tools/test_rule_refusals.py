@@ -152,7 +152,7 @@ def test_a_level_that_is_no_number_is_refused(level: Any) -> None:
         check_rule(Rule(level))
 
 
-def test_every_question_of_a_long_text_is_answered_within_a_second() -> None:
+def test_every_question_of_a_long_text_is_answered_within_a_second(pace: float) -> None:
     piece = [
         "def",
         " parse",
@@ -178,20 +178,20 @@ def test_every_question_of_a_long_text_is_answered_within_a_second() -> None:
     started = time.monotonic()
     for name in ALL:
         holds(Predicate(name, listed[:1] if name == "matches" else listed, low=1, high=30), text)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 1.0 * pace
 
 
 @pytest.mark.parametrize("of", ["earlier-text", "earlier-word", "ends", "word-has", "token"])
-def test_as_many_values_as_are_allowed_are_asked_in_seconds(of: str) -> None:
+def test_as_many_values_as_are_allowed_are_asked_in_seconds(of: str, pace: float) -> None:
     asked = Predicate(of, tuple(f"{n:05}ab" for n in range(20_000)))
     check(asked)
     started = time.monotonic()
     assert not holds(asked, Text(["ab ab", " ab"] * 200)).any()
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 3.0 * pace
 
 
 @pytest.mark.parametrize("pattern", ["(?:a?){100}a{100}", "a*a*a*a*a*b", ".*.*.*=.*", "(a|aa)+b", "(.*)(.*)(.*)[^a]"])
-def test_a_hostile_pattern_on_a_hostile_text_takes_linear_time(pattern: str) -> None:
+def test_a_hostile_pattern_on_a_hostile_text_takes_linear_time(pattern: str, pace: float) -> None:
     check(Predicate("matches", (pattern,)))
     seconds = []
     for length in (200, 1600):
@@ -199,4 +199,4 @@ def test_a_hostile_pattern_on_a_hostile_text_takes_linear_time(pattern: str) -> 
         held("matches", ["aaaaaaaaaa"] * length, pattern)
         seconds.append(time.monotonic() - started)
     assert seconds[1] < 20 * seconds[0] + 0.5
-    assert seconds[1] < 3.0
+    assert seconds[1] < 3.0 * pace

@@ -177,9 +177,9 @@ def test_without_pages_a_unit_is_unexplained_and_not_dead() -> None:
     assert Statistical().explain(shown, 0).verdict is Verdict.UNEXPLAINED
 
 
-def test_a_hundred_thousand_tokens_are_explained_in_ten_seconds() -> None:
+def test_a_hundred_thousand_tokens_are_explained_in_ten_seconds(pace: float) -> None:
     shown = evidence(pages("graded tokens", seed=1, number=420))
     assert shown.distribution.tokens > 100_000
     started = time.process_time()
     Statistical().explain(shown, 0)
-    assert time.process_time() - started < 10.0
+    assert time.process_time() - started < 10.0 * pace
