@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from agents.mind import Evidence, Mind
 from agents.statistical.prompts import random_prompts
 from agents.weighing import predictions, weighed
-from memory.records import DERIVED, Candidate, Explanation, Fate, Hypothesis, Origin, Prompt, Record
+from memory.records import DERIVED, Candidate, Explanation, Hypothesis, Origin, Prompt, Record
 
 ROUNDS, PROMPTS_A_ROUND = 12, 40  # as an inquiry's own means
 KEPT = 20  # records of each end that evidence shows
 CLAIMS, ATTEMPTS = 4, 5  # claims asked for at a time; tries at prompts that were not measured before
 STAGNATION, LEAST_RISE = 3, 0.001  # measurements that brought nothing, before prompts are drawn at random
-OPEN = (Fate.PROPOSED, Fate.UNTESTED)
 
 Ask = Callable[[Sequence[Prompt]], Sequence[Record]]
 
@@ -74,7 +73,7 @@ class _Desk:
         return self._seed * 100_003 + self._step * 17
 
     def open_claims(self) -> list[Hypothesis]:
-        return [claim for claim in self._claims.values() if claim.fate in OPEN]
+        return [claim for claim in self._claims.values() if claim.fate.open]
 
     def claim(self) -> bool:
         """Ask for claims and measure their own texts; whether there was a new one."""
@@ -131,7 +130,7 @@ class _Desk:
         firing = self.evidence.distribution.firing
         now = [weighed(claim, self.records, firing=firing) for claim in self.open_claims()]
         self._claims |= {claim.id: claim for claim in now}
-        return any(claim.fate not in OPEN for claim in now)
+        return any(not claim.fate.open for claim in now)
 
     def _show(self) -> None:
         """Make the evidence anew. Texts made from other texts are not among the strongest."""

@@ -11,7 +11,6 @@ from langgraph.types import interrupt
 from graphs.bench import Bench
 from graphs.legality import legal
 from graphs.state import Inquiry
-from memory.records import Fate
 
 YES = "yes"
 
@@ -28,7 +27,7 @@ class Question(TypedDict):
 def approved(bench: Bench, state: Inquiry, update: dict[str, Any]) -> dict[str, Any]:
     """The supervisor's `update` with the node that a person lets run; `state` is the one after the update."""
     claims = bench.store.hypotheses(state["run_id"])
-    unsettled = sum(claim.fate in (Fate.PROPOSED, Fate.UNTESTED) for claim in claims)
+    unsettled = sum(claim.fate.open for claim in claims)
     allowed = legal(state, bench.means, open_claims=unsettled)
     question = Question(node=update["goto"], why=update["why"], allowed=allowed, fault="")
     while (chosen := taken(interrupt(dict(question)), question)) is None:

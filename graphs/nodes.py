@@ -46,7 +46,7 @@ def supervisor(bench: Bench, state: Inquiry) -> Outcome:
         iteration=state.get("iteration", 0),
         best=best if best is not None else 0.0,
         corpus_max=bench.pages.distribution.highest,
-        open_hypotheses=sum(h.fate in (Fate.PROPOSED, Fate.UNTESTED) for h in hypotheses),
+        open_hypotheses=sum(h.fate.open for h in hypotheses),
         waiting_prompts=len(state.get("waiting", [])),
         since_improvement=state.get("since_progress", 0),
         budget_left=budget_left(state, bench.means),
@@ -122,7 +122,7 @@ def experiment(bench: Bench, state: Inquiry) -> Outcome:
     prompts = [revive(Prompt, each) for each in state.get("waiting", [])]
     outcome = _measured(bench, state, [], prompts)
     earlier = bench.store.records(run_id, origins=[Origin.PAIR, Origin.HYPOTHESIS])
-    open_claims = [h for h in bench.store.hypotheses(run_id) if h.fate in (Fate.PROPOSED, Fate.UNTESTED)]
+    open_claims = [h for h in bench.store.hypotheses(run_id) if h.fate.open]
     firing = bench.pages.distribution.firing
     with span("weigh", claims=[claim.statement for claim in open_claims]) as told:
         now = [weighed(claim, [*earlier, *outcome.records], firing=firing) for claim in open_claims]

@@ -59,6 +59,11 @@ class Fate(StrEnum):
     UNTESTED = "untested"
     REPLACED = "replaced"  # a person put another in its place before it was decided
 
+    @property
+    def open(self) -> bool:
+        """Whether measurements may still decide it."""
+        return self in (Fate.PROPOSED, Fate.UNTESTED)
+
 
 class Verdict(StrEnum):
     """What sort of unit it turned out to be."""

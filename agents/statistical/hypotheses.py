@@ -96,7 +96,7 @@ def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
     makers: dict[str, Iterator[tuple[str, str]]] = {}
     for claim in own:
         condition = conditions[claim.id]
-        if condition is not None and claim.fate in (Fate.PROPOSED, Fate.UNTESTED):
+        if condition is not None and claim.fate.open:
             rivals = tuple(other for other in conditions.values() if other not in (None, condition))
             makers[claim.id] = _pairs(Claim(condition, 1.0, rivals[-MOST_RIVALS:]), evidence, rng)
     made: list[Prompt] = []

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agents.study import OPEN
 from agents.weighing import weighed
 from graphs.settings import BUILT_IN
 from graphs.talk import claims
@@ -47,7 +46,7 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesi
     if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
         raise Unable(claims.WANTING)
     replaced = (
-        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and old.fate in OPEN else []
+        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and old.fate.open else []
     )
     edited = {"edited": old.id} if old else {}
     desk.commit(command, desk.waits(claims.tests_of(claim)) | edited, hypotheses=[*replaced, claim])
