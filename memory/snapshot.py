@@ -42,8 +42,11 @@ def publish_open(store: Store) -> None:
     store.checkpoint()
     path = store.path
     earlier, copied = _copies(path), path.with_suffix(f".{os.getpid()}.new")
-    try:  # by another process: closing the file here would drop the lock that DuckDB has on it
-        done = subprocess.run(["cp", "--", path, copied], stderr=subprocess.PIPE, text=True, check=False)
+    for torn in path.parent.glob(f"{path.stem}.[0-9]*.new"):  # by one that was killed: the store is open here
+        torn.unlink(missing_ok=True)
+    command = ["cp", "--", path, copied]
+    try:  # by another process, since closing the file here would drop DuckDB's lock; Ctrl-C is not for that process
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, start_new_session=True)
         if done.returncode:
             full = "No space left" in done.stderr
             raise (StoreFull if full else StoreUnwritable)(f"cannot copy {path}: {done.stderr.strip()[-200:]}")

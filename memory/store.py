@@ -143,6 +143,9 @@ class Store(Queries):
                     cursor.execute(f"INSERT INTO {table} BY NAME {chosen}", [new])
                 cursor.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM shard.embeddings")
                 cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
             finally:
                 cursor.execute("DETACH shard")
         return new

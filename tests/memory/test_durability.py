@@ -146,6 +146,25 @@ def test_a_damaged_or_foreign_database_is_refused(tmp_path: Path) -> None:
         Store.open(path)
 
 
+def test_a_store_with_a_damaged_block_is_not_taken_in_and_the_next_one_is(tmp_path: Path) -> None:
+    whole, damaged = tmp_path / "whole.duckdb", tmp_path / "damaged.duckdb"
+    with Store.open(whole) as shard:
+        shard.begin(RUN)
+        for number in range(1, 40):
+            shard.commit(step_of(number))
+    content = bytearray(whole.read_bytes())
+    for place in range(3 * 4096 + 9, len(content), 4096):  # in every block of rows
+        content[place : place + 8] = b"\x00damage\xff"
+    damaged.write_bytes(content)
+    with Store.open(tmp_path / "store.duckdb") as store:
+        for _ in range(2):
+            with pytest.raises(StoreDamaged):
+                store.take_in(damaged)
+        assert not store.runs()
+        assert store.take_in(whole) == ["r1"]
+        assert store.last_step("r1") == 39
+
+
 @pytest.mark.parametrize(
     ("words", "failure"),
     [

@@ -106,3 +106,11 @@ def test_a_copy_of_an_earlier_version_is_made_anew(path: Path, monkeypatch: pyte
         publish(path)
     with Snapshot(path) as read:
         assert read.runs() == []
+
+
+def test_half_a_copy_of_somebody_who_was_killed_is_removed(path: Path) -> None:
+    torn = path.with_name("neuronaut.12345.new")
+    torn.write_bytes(b"half")
+    publish(path)
+    assert not torn.exists()
+    assert newest(path) is not None
