@@ -120,25 +120,28 @@ class Queue:
         return None
 
     def _claimed(self, item: Item, now: float, reached: Callable[[Item], int], pid: int) -> Item | None:
-        """The item marked as running by a process; None where it is not open any more, or has become hopeless."""
+        """The item marked as running by a process; None where it is not open any more, or has become hopeless.
+
+        A death is counted before `reached` looks at the run: the looking may be what kills.
+        """
         with self._writing() as connection:
             state, stuck, mark = connection.execute(
                 "SELECT state, stuck, mark FROM targets WHERE name = ?", [item.name]
             ).fetchone()
             if state not in OPEN:
                 return None
-            step = reached(item)
-            stuck = stuck + 1 if state == State.RUNNING and step <= mark else 0
-            hopeless = stuck >= STUCK
+            died = stuck + 1 if state == State.RUNNING else 0
             connection.execute(
-                "UPDATE targets SET state = ?, stuck = ?, mark = ?, pid = ?, since = ?, reason = ? WHERE name = ?",
-                [
-                    State.SET_ASIDE if hopeless else State.RUNNING, stuck, step, pid, now,
-                    f"the process died {stuck} times on it without finishing a step" if hopeless else item.reason,
-                    item.name,
-                ],
-            )  # fmt: skip
-        return None if hopeless else item
+                "UPDATE targets SET state = ?, stuck = ?, pid = ?, since = ? WHERE name = ?",
+                [State.RUNNING, died, pid, now, item.name],
+            )
+        step = reached(item) if died <= STUCK else mark
+        died = died if step <= mark else 0
+        self._set(item.name, stuck=died, mark=step)
+        if died < STUCK:
+            return item
+        self.set_aside(item.name, f"the process died {died} times on it without finishing a step")
+        return None
 
     def beat(self, name: str, *, step: int, node: str, rss_gb: float) -> None:
         """Say how far a held target has got."""
@@ -169,6 +172,10 @@ class Queue:
     def abandon(self, name: str) -> None:
         """Whoever worked on a held target for this process has died: as if this process had."""
         self._let_go(name)
+
+    def set_aside(self, name: str, reason: str) -> None:
+        """A target has no whole run and will have none."""
+        self._set(name, state=State.SET_ASIDE, reason=reason, told="{}")
 
     def keep(self, name: str) -> None:
         """The records of a finished target are in the store."""

@@ -108,6 +108,17 @@ def test_a_target_on_which_processes_keep_dying_is_set_aside_by_name(queue: Queu
     assert "died" in queue.items()[0].reason
 
 
+def test_a_target_whose_run_kills_whoever_looks_at_it_is_set_aside_too(queue: Queue) -> None:
+    code = TAKER.replace("int(sys.argv[2])", "__import__('os')._exit(9)")
+    for _ in range(STUCK + 2):
+        subprocess.run([sys.executable, "-c", code, str(queue.path.parent), "0"], check=False)
+    after = take(queue)
+    assert after is not None
+    assert after.name == "L0N2"
+    assert queue.items()[0].state is State.SET_ASIDE
+    assert "died" in queue.items()[0].reason
+
+
 def test_one_that_gets_further_each_time_is_never_set_aside(queue: Queue) -> None:
     for step in range(STUCK + 3):
         with taker(queue, step) as (_, name):
