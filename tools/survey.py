@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -132,10 +133,13 @@ def take(
     bank = bank or subject.neurons
     name = [subject.hash, corpus.fingerprint(spec), str(tokens), *([bank.name] if bank.name else [])]
     folder = home / "surveys" / "-".join(name)
-    if not (folder / "survey.safetensors").exists():
+    whole = folder / "survey.safetensors"
+    if not whole.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        rows = _kept_rows(subject, spec, folder, tokens)
-        _read(subject, bank, rows, folder=folder, progress=progress)
+        with FileLock(folder / "lock"):  # one process reads, others wait for what it reads
+            if not whole.exists():
+                rows = _kept_rows(subject, spec, folder, tokens)
+                _read(subject, bank, rows, folder=folder, progress=progress)
     (folder / PARTIAL).unlink(missing_ok=True)
     return Survey(folder)
 
@@ -144,7 +148,9 @@ def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int) -> corpus
     path = folder / "rows.safetensors"
     if not path.exists():
         rows = corpus.rows(subject, spec, tokens)
-        (folder / "sources.json").write_text(json.dumps(rows.sources), encoding="utf-8")
+        beside = folder / "sources.writing"
+        beside.write_text(json.dumps(rows.sources), encoding="utf-8")
+        beside.replace(folder / "sources.json")
         found = {"tokens": rows.tokens, "lengths": rows.lengths, "held_out": rows.held_out.astype(np.uint8)}
         _save({name: torch.from_numpy(array) for name, array in found.items()}, path)
     kept = load_file(path)

@@ -1,6 +1,9 @@
 """The survey's extremes, moments and sample are those of reading every row, and an interrupted pass loses nothing."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +254,19 @@ def test_a_kill_between_two_files_leaves_a_state_that_goes_on(
     assert same(finished, exact)
     [folder] = (tmp_path / "surveys").iterdir()
     assert not (folder / "partial.safetensors").exists()
+
+
+def test_two_that_want_one_survey_at_once_read_it_once(tiny: Subject, text: str, tmp_path: Path) -> None:
+    started, reads = threading.Barrier(2), Counter[int]()
+
+    def wanted(who: int) -> Survey:
+        started.wait()
+        return take(tiny, text, tmp_path, tokens=TOKENS, progress=lambda *_: reads.update([who]))
+
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(wanted, range(2))
+    assert len(reads) == 1
+    assert same(one, other)
 
 
 def test_another_corpus_or_size_is_another_survey(tiny: Subject, text: str, home: Path, tmp_path: Path) -> None:
