@@ -7,9 +7,11 @@ right (one line, nothing lost), 3 when targets are left: it was stopped, a limit
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +52,22 @@ def _overnight(arguments: argparse.Namespace) -> int:
     if line := tracing.settle():
         say(line)
     if "resume" in given:
-        asked = night(_newest(arguments))
+        from graphs.night.asking import resumed
+
+        asked = resumed(arguments, night(_newest(arguments)))
         choose_model(asked.means.model, asked.means.corpus)
     else:
         found = _asked(arguments)
         if found is None:
             return 0
         asked = found
-    return _run(asked, ray)
+    again = f" --home {shlex.quote(given['home'])}" if "home" in given else ""
+    return _run(asked, ray, again=f"python -m graphs.overnight --resume {asked.name}{again}")
 
 
 def _asked(arguments: argparse.Namespace) -> "Night | None":
     """A new overnight run with its targets in the queue; None when it was only asked what it would cost."""
-    from graphs.bench import subject_of
+    from graphs.bench import subject_of, target_of
     from graphs.night import asking
     from graphs.night.ahead import read_pages
     from graphs.night.folder import Night
@@ -71,25 +76,31 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     from tools.survey import take
 
     limits, folder = asking.limits(arguments), asking.fresh_folder(arguments)
-    unit = {name: value for name, value in vars(arguments).items() if name not in ("layer", "neurons")}
-    shared = chosen(argparse.Namespace(**unit, layer=0, neuron=0), say)
+    flags = {name: value for name, value in vars(arguments).items() if name not in ("layer", "neurons")}
+    shared = chosen(argparse.Namespace(**flags, layer=0, neuron=0), say)
     asked = Night(folder, shared, limits.workers, limits.hours, limits.llm_calls, limits.forward_passes)
     subject = subject_of(shared)
     survey = take(
         subject, shared.corpus, asked.home, bank=subject.neurons, tokens=shared.survey_tokens, progress=survey_watcher()
     )
     targets = asking.targets(arguments, subject, survey)
-    _estimated(asked, len(targets), None if "ray" in vars(arguments) else cost(subject, survey, len(targets)))
+    ids = [f"{name}-{asked.name}" for name, _ in targets]
+    _estimated(asked, ids, None if "ray" in vars(arguments) else cost(subject, survey, len(targets)))
     if "dry_run" in vars(arguments):
         return None
+    features = [target_of(subject, replace(shared, **unit)) for _, unit in targets if "feature" in unit]
+    for bank in map(subject.bank, features[:1]):  # they have it in common, and no worker should have to read it
+        take(subject, shared.corpus, asked.home, bank=bank, tokens=shared.survey_tokens, progress=survey_watcher())
+    for left in folder.glob("queue.sqlite*"):  # of one that was killed before it was written down
+        left.unlink()
+    Queue(folder).add([(name, unit, run_id) for (name, unit), run_id in zip(targets, ids, strict=True)])
     asked.save()
-    Queue(folder).add([(name, unit, f"{name}-{asked.name}") for name, unit in targets])
     if "ray" not in vars(arguments):  # actors may be elsewhere
         read_pages(asked, subject, survey, progress=survey_watcher("pages"))
     return asked
 
 
-def _run(asked: "Night", ray: str | None) -> int:
+def _run(asked: "Night", ray: str | None, *, again: str) -> int:
     from graphs.night.owner import Owner
     from graphs.night.report import line
     from memory.experiments import track_experiment
@@ -97,6 +108,7 @@ def _run(asked: "Night", ray: str | None) -> int:
     crew = _crew(asked, ray)
     with track_experiment(asked.name, {"workers": asked.workers, "hours": asked.hours}, home=asked.home) as figures:
         owner = Owner(asked, say=_Status(figures).told, crew=crew)
+        asked.save()  # its limits may be new
         crew.open()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, owner.stop)
@@ -106,8 +118,8 @@ def _run(asked: "Night", ray: str | None) -> int:
     status = _report(asked)
     beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
     say(line(beat, now=time.time()))
-    if beat["left"]:
-        say(f"go on with: python -m graphs.overnight --resume {asked.name}{f' --ray {ray}' if ray else ''}")
+    if beat["left"] or beat["waiting"]:
+        say(f"go on with: {again}{f' --ray {ray}' if ray else ''}")
         return 3
     return status
 
@@ -163,7 +175,8 @@ def _newest(arguments: argparse.Namespace) -> Path:
     return found[0]
 
 
-def _estimated(asked: "Night", targets: int, ahead: tuple[int, int] | None) -> None:
+def _estimated(asked: "Night", ids: list[str], ahead: tuple[int, int] | None) -> None:
+    """Say what it would cost. Raises SettingError where the store has runs of these names already."""
     from graphs.night import estimate
     from graphs.state import STORE
     from memory.database import StoreLocked
@@ -174,11 +187,13 @@ def _estimated(asked: "Night", targets: int, ahead: tuple[int, int] | None) -> N
     try:
         with Snapshot(path) as store:
             cost = estimate.past(store, asked)
-            runs = len(store.runs())
-            each = path.stat().st_size / runs if runs else None
+            known = [run.id for run in store.runs()]
+            each = path.stat().st_size / len(known) if known else None
+            if taken := sorted({*known} & {*ids}):
+                raise SettingError(f"the store has run {taken[0]} of an earlier one: take another --name")
     except StoreLocked:
         pass  # nobody has published a copy yet: the estimate says that it knows nothing
-    for told in estimate.told(asked, targets, cost, bytes_a_run=each, ahead=ahead):
+    for told in estimate.told(asked, len(ids), cost, bytes_a_run=each, ahead=ahead):
         say(told)
 
 
@@ -188,19 +203,21 @@ class _Status:
 
     def __init__(self, figures: "Experiment") -> None:
         self._last = self._logged = -60.0
+        self._state = ""
         self._figures = figures
 
     def told(self, beat: dict[str, Any]) -> None:
-        from graphs.night.report import line
+        from graphs.night.report import GOING, line
 
         words = line(beat, now=time.time())
-        if time.monotonic() - self._logged >= 60 or beat["state"] != "running":
+        changed, self._state = beat["state"] != self._state, beat["state"]
+        if time.monotonic() - self._logged >= 60 or changed:
             self._logged = time.monotonic()
             memory = {"rss_gb": beat["rss_gb"], "workers_gb": sum(each["rss_gb"] for each in beat["workers"])}
             self._figures.log(done=beat["done"], left=beat["left"], hours=beat["hours"], **memory)
         if sys.stdout.isatty():
-            print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] == "running" else "\n", flush=True)
-        elif time.monotonic() - self._last >= 60 or beat["state"] != "running":
+            print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] in GOING else "\n", flush=True)
+        elif time.monotonic() - self._last >= 60 or changed:
             self._last = time.monotonic()
             say(words)
 

@@ -18,7 +18,7 @@ from graphs.findings import gather
 from graphs.inquiry import build
 from graphs.legality import most_steps
 from graphs.report.findings import Findings, as_json
-from graphs.state import STORE, Inquiry, Means
+from graphs.state import CHECKPOINTS, STORE, Inquiry, Means
 from graphs.steps import StepFailed
 from memory.checkpoints import saver
 from memory.records import Run
@@ -29,7 +29,6 @@ from tools.survey import Progress
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-CHECKPOINTS = "checkpoints.sqlite"
 FINISHED = "finished"
 LAST_STEPS = 5  # that may follow once the budget of steps is spent
 

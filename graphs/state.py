@@ -6,7 +6,7 @@ State types are a file format: change them by adding.
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict
 
-STORE = "neuronaut.duckdb"  # in the data folder
+STORE, CHECKPOINTS = "neuronaut.duckdb", "checkpoints.sqlite"  # in the data folder
 SPOKEN = "spoken_of"  # in the update of a step that a conversation made: which command it was
 EXAMINATION = 160  # calls of a judge's examination, which agents/examination holds it to
 HEARING = 220  # calls that are kept for a judge: its examination, and one explanation

@@ -11,21 +11,25 @@ import os
 import random
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphs import flags
 from graphs.settings import POCKET, SettingError, home, set_defaults
+from memory.notes import safe
 from tools.scanner import RANKS, scan
 
 if TYPE_CHECKING:
+    from graphs.night.folder import Night
     from tools.subject import Subject
     from tools.survey import Survey
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TARGET = re.compile(r"L?(?P<layer>\d{1,6})[N.\s,]\s*(?P<neuron>\d{1,9})", re.IGNORECASE)
 FEATURE = re.compile(r"F(?P<feature>\d{1,9})", re.IGNORECASE)
+
+LIMITS = {"workers": "workers", "hours": "hours", "all_llm_calls": "llm_calls", "all_forward_passes": "forward_passes"}
 
 Target = tuple[str, dict[str, Any]]  # its name, and what of the means is its own
 
@@ -55,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--interesting", type=int, metavar="N", help="the N best by --rank of the survey")
     which.add_argument("--rank", choices=sorted(RANKS), default="weighted", help="what interesting means")
     limits = made.add_argument_group("limits of the whole night")
-    limits.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, or actors of Ray")
+    limits.add_argument("--workers", type=int, help="processes, or actors of Ray; by default one a core")
     limits.add_argument("--ray", metavar="ADDRESS", help="actors of Ray as workers: local, or HOST:PORT of a cluster")
     limits.add_argument("--hours", type=float, help="stop at a step boundary after so long")
     limits.add_argument("--all-llm-calls", type=int, help="exchanges with language models by all neurons together")
@@ -65,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_budget(made)
     output = flags.add_output(made)
     output.add_argument("--name", help="what to call it; by date and time")
-    output.add_argument("--resume", metavar="NAME", help="go on with one that was stopped")
+    output.add_argument("--resume", metavar="NAME", help="go on with one that was stopped; its limits can be changed")
     output.add_argument("--dry-run", action="store_true", help="say what it would do and cost, and stop")
     output.add_argument("--status", action="store_true", help="say how the newest one stands, and stop")
     output.add_argument("--report", action="store_true", help="write its morning report again, and stop")
@@ -76,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 def fresh_folder(arguments: argparse.Namespace) -> Path:
     """The folder of a new overnight run. Raises SettingError for a name that is no name, or is taken."""
     name = getattr(arguments, "name", time.strftime("%Y%m%d-%H%M%S"))
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or not safe(name):
         raise SettingError(f"--name may hold letters, digits, '.', '_' and '-', not '{name}'")
     folder = Path(home(arguments)) / "overnight" / name
     if (folder / "night.json").exists():
@@ -90,7 +94,19 @@ def limits(arguments: argparse.Namespace) -> Limits:
     for name in ("workers", "hours", "all_llm_calls", "all_forward_passes", "sample", "interesting"):
         if name in given and not 0 < given[name] < math.inf:
             raise SettingError(f"--{name.replace('_', '-')} must be above zero, not {given[name]}")
-    return Limits(given["workers"], given.get("hours"), given.get("all_llm_calls"), given.get("all_forward_passes"))
+    workers = given.get("workers", os.cpu_count() or 1)
+    return Limits(workers, given.get("hours"), given.get("all_llm_calls"), given.get("all_forward_passes"))
+
+
+def resumed(arguments: argparse.Namespace, known: Night) -> Night:
+    """A stopped overnight run under the limits that are given anew. Raises SettingError for any other flag."""
+    plain = vars(parser().parse_args([]))
+    given = {name for name, value in vars(arguments).items() if plain.get(name) != value}
+    if strange := sorted(given - LIMITS.keys() - {"resume", "home", "ray"}):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in strange)
+        raise SettingError(f"--resume {known.name} goes on with what was asked for then: leave out {names}")
+    new = limits(arguments)
+    return replace(known, **{field: getattr(new, field) for name, field in LIMITS.items() if name in given})
 
 
 def targets(arguments: argparse.Namespace, subject: Subject, survey: Survey) -> list[Target]:
@@ -109,7 +125,10 @@ def targets(arguments: argparse.Namespace, subject: Subject, survey: Survey) -> 
         )
     layers = range(subject.layers) if layer is None else [layer]
     if ways == ["targets"]:
-        found = _listed(given["targets"], given.get("sae", POCKET if subject.name == POCKET else None))
+        named = _listed(given["targets"], given.get("sae", POCKET if subject.name == POCKET else None))
+        found = [each for each in named if layer is None or each[1].get("layer") == layer]
+        if not found:
+            raise SettingError(f"{given['targets']} names no neuron of layer {layer}")
     elif ways == ["interesting"]:
         ranked = scan(survey, hooks=list(layers), rank=given["rank"])[: given["interesting"]]
         found = [_neuron(unit.hook, unit.index) for unit in ranked]
@@ -144,7 +163,7 @@ def _range(words: str | None, subject: Subject, layer: int) -> range:
 def _listed(path: Path, sae: str | None) -> list[Target]:
     """The targets of a file. sae: the dictionary that features are of, where one is known."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SettingError(f"cannot read {path}: {why}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.chat_model import ChatModelError
 from graphs.command import say
-from graphs.failures import expected_failures, told
+from graphs.failures import told
 from graphs.night.folder import Night
 from graphs.night.footprint import give_back
 from graphs.report.findings import Findings
@@ -18,11 +18,12 @@ from graphs.report.page import write
 from graphs.session import Session, Stopped
 from graphs.state import STORE
 from graphs.steps import StepFailed
-from memory.database import StoreFull
+from memory.database import RunConflict, StoreDamaged
 from memory.queue import Item, Queue
-from tools.subject import Subject
+from tools.subject import Subject, SubjectError
 
 MAIN = "simulation, full rule"  # the score that neurons are ranked by
+OWN = (StepFailed, SubjectError, StoreDamaged, RunConflict)  # failures that say nothing of the next target
 
 Beat = Callable[[int, str], None]  # the step that is done, and its node
 Stop = Callable[[], bool]
@@ -37,15 +38,16 @@ class Outcome:
 
 
 def attempted(night: Night, item: Item, subject: Subject, *, beat: Beat, stop: Stop) -> Outcome:
-    """Work on a target until its run is whole and handed over, has failed, or is stopped. Raises StoreFull."""
+    """Work on a target until its run is whole and handed over, has failed, or is stopped.
+
+    Raises the failures of graphs/failures.py that are not the target's own: what all targets share has gone.
+    """
     give_back()  # what the target before it has left
     try:
         findings, passes = _findings(night, item, subject, beat=beat, stop=stop)
     except Stopped:
         return Outcome()
-    except StoreFull:
-        raise
-    except (StepFailed, *expected_failures()) as error:
+    except OWN as error:
         return Outcome(reason=told(error))
     write(findings, night.home / "reports" / f"{item.run_id}.html")
     night.handed_over(item)

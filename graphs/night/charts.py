@@ -38,7 +38,7 @@ def scatter(morning: "Morning") -> "Markup | str":
     body.append(line(across(0), up(0), across(1), up(1), "axis"))
     body.append(label(across(0.5), SIDE - 4, "floor (token table)", "tick", anchor="middle"))
     for item in morning.scored:
-        x, y = across(item.told.get("floor") or 0.0), up(item.told["score"])
+        x, y = across(item.told["floor"]), up(item.told["score"])
         body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.4" class="mark o-corpus"/>')
     title = "Held-out correlation of each unit's rule, over its floor"
     about = f"{len(morning.scored)} units; those above the diagonal predict better than a table of tokens."

@@ -8,8 +8,11 @@ processes.
 
 import logging
 import shutil
+import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,13 @@ from graphs.failures import expected_failures, told
 from graphs.night import actor
 from graphs.night.address import LOCAL, alone, check, joined, short_folder
 from graphs.night.attempt import settled
-from graphs.night.crew import ENDING, PATIENT, threads
+from graphs.night.crew import ENDING, LOOK, PATIENT, pause, threads
 from graphs.night.folder import Night
 from graphs.settings import SettingError
+from memory.database import StoreError
 from memory.queue import Item, Queue
 
-LOOK, LEAVE = 0.1, 5.0  # seconds between looks at the end, and for leaving
+LEAVE = 5.0  # seconds for leaving
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Cluster:
         self._night, self._address = replace(asked, folder=asked.folder.resolve(), means=means), address
         self._queue = Queue(asked.folder)
         self._hands: list[Hand] = []
-        self._beaten, self._killed = 0.0, False
+        self._steps, self._killed, self._since = 0, False, 0.0
         self._surveys: dict[str, Any] = {}
         self._folder: str | None = None
 
@@ -69,22 +73,29 @@ class Cluster:
 
     def fill(self, wanted: int) -> None:
         """Start actors until there are so many, and give each that is free a target."""
-        while len(self._hands) < wanted and self.in_vain < PATIENT:
+        rested = time.monotonic() - self._since >= pause(self.in_vain)
+        while rested and len(self._hands) < wanted and self.in_vain < PATIENT:
             self._hands.append(self._started())
         for hand in self._hands:
             if hand.standing is None or hand.item is not None:
                 continue
             hand.item = self._queue.take(time.time(), reached=lambda item: item.step, pid=hand.standing.pid)
             if hand.item is not None:
-                files = actor.packed(self._night, hand.item) if hand.standing.away else {}
+                files = self._sent(hand.item) if hand.standing.away else {}
                 hand.step, hand.outcome = 0, hand.handle.work.remote(hand.item, files)
 
-    def reap(self, beaten: float) -> None:
+    def _sent(self, item: Item) -> actor.Files:
+        """What there is of a target, for an actor elsewhere; logs left beside would spoil what comes back."""
+        with suppress(StoreError, sqlite3.DatabaseError):  # whoever works on it finds out, and says so
+            self._night.closed(item)
+        return actor.packed(self._night, item)
+
+    def reap(self, steps: int) -> None:
         """Hear all; one that died, or cannot go on, is left out, and its target is open again."""
         from ray.exceptions import RayError
 
-        if beaten != self._beaten:
-            self.in_vain, self._beaten = 0, beaten
+        if steps != self._steps:
+            self.in_vain, self._steps = 0, steps
         for hand in list(self._hands):
             try:
                 self._hear(hand)
@@ -100,13 +111,14 @@ class Cluster:
         """End all at once, at the next look."""
         self._killed = True
 
-    def wait(self) -> None:
+    def wait(self, meanwhile: Callable[[], None]) -> None:
         """Until nobody works any more, or the time is over; then Ray is left, or ended."""
         import ray
 
         until = time.monotonic() + ENDING
         while any(hand.item for hand in self._hands) and time.monotonic() < until and not self._killed:
-            self.reap(self._beaten)
+            self.reap(self._steps)
+            meanwhile()
             time.sleep(LOOK)
         leaving = [hand.handle.leave.remote() for hand in self._hands if hand.standing and hand.standing.away]
         if leaving:
@@ -165,7 +177,8 @@ class Cluster:
         ray.kill(hand.handle)
         cause = getattr(error, "cause", None) or error
         known = isinstance(cause, expected_failures())
-        self.in_vain, self.complaint = self.in_vain + 1, told(cause) if known else _line(cause)
+        self.in_vain, self._since = self.in_vain + 1, time.monotonic()
+        self.complaint = told(cause) if known else _line(cause)
         if hand.item is not None:
             (self._queue.release if known else self._queue.abandon)(hand.item.name)
 

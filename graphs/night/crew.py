@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from typing import Protocol
 from graphs.night.folder import Night
 
 PATIENT = 12  # workers that die or complain in a row, with no step finished in between, before no more are started
+UNPAUSED, LONGEST = 4, 60.0  # of these, those that are followed at once; and the longest pause after one, in seconds
+LOOK = 0.1  # seconds between looks at the end
 ENDING = 60.0  # seconds that a worker is given to stop between two steps, once asked a second time
 
 
@@ -29,8 +32,8 @@ class Crew(Protocol):
     def fill(self, wanted: int) -> None:
         """Start workers until so many run, and see that they have something to do."""
 
-    def reap(self, beaten: float) -> None:
-        """Hear what became of them. beaten: when any of them last finished a step."""
+    def reap(self, steps: int) -> None:
+        """Hear what became of them. steps: how many are done; while that changes, nobody died in vain."""
 
     def stop(self) -> None:
         """Ask all to stop between two steps."""
@@ -38,7 +41,7 @@ class Crew(Protocol):
     def kill(self) -> None:
         """End all at once. May be called from a signal's handler."""
 
-    def wait(self) -> None:
+    def wait(self, meanwhile: Callable[[], None]) -> None:
         """Until all have ended; those that do not end in time are killed, which loses nothing."""
 
 
@@ -49,29 +52,33 @@ class Processes:
     night: Night
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     in_vain: int = 0
-    beaten: float = 0.0
+    steps: int = 0
     complaint: str = ""
+    since: float = 0.0  # when one last ended badly
 
     def open(self) -> None:
         """There is nothing to get ready."""
 
     def fill(self, wanted: int) -> None:
         """Start workers until so many run."""
+        if time.monotonic() - self.since < pause(self.in_vain):
+            return
         environment = os.environ | {"OMP_NUM_THREADS": str(threads(self.night))}
         while len(self.processes) < wanted and self.in_vain < PATIENT:
             command = [sys.executable, "-m", "graphs.night.worker", str(self.night.folder), str(os.getpid())]
             with (self.night.folder / "workers.log").open("ab") as log:
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
 
-    def reap(self, beaten: float) -> None:
-        """Forget those that have ended. beaten: when any of them last finished a step."""
-        if beaten != self.beaten:
-            self.in_vain, self.beaten = 0, beaten
+    def reap(self, steps: int) -> None:
+        """Forget those that have ended. steps: how many are done; while that changes, nobody died in vain."""
+        if steps != self.steps:
+            self.in_vain, self.steps = 0, steps
         for process in list(self.processes):
             status = process.poll()
             if status is not None:
                 self.processes.remove(process)
-                self.in_vain += status != 0
+                if status != 0:
+                    self.in_vain, self.since = self.in_vain + 1, time.monotonic()
                 if status > 0:
                     self.complaint = _last_line(self.night.folder / "workers.log")
 
@@ -85,16 +92,21 @@ class Processes:
         for process in self.processes:
             process.kill()
 
-    def wait(self) -> None:
+    def wait(self, meanwhile: Callable[[], None]) -> None:
         """Until all have ended; those that do not end in time are killed, which loses nothing."""
         until = time.monotonic() + ENDING
+        while any(process.poll() is None for process in self.processes) and time.monotonic() < until:
+            meanwhile()
+            time.sleep(LOOK)
         for process in self.processes:
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()  # which one that has ended does not mind
+            process.wait()
         self.processes.clear()
+
+
+def pause(in_vain: int) -> float:
+    """Seconds before another is started, when so many died in vain: what they all need may come back by itself."""
+    return min(LONGEST, 2.0 ** (in_vain - UNPAUSED)) if in_vain > UNPAUSED else 0.0
 
 
 def threads(night: Night) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from graphs.night.folder import Night
-from graphs.report.visible import number
+from graphs.report.visible import counted, number
 from memory.queries import Queries
 
 
@@ -49,7 +49,10 @@ def told(
 ) -> Iterator[str]:
     """Lines for a person. ahead: the passes that reading ahead takes, and the bytes that are kept of it."""
     means = night.means
-    yield f"{targets:,} targets, {night.workers} workers, at most {means.max_iterations} rounds each"
+    yield (
+        f"{counted(targets, 'target')}, {counted(night.workers, 'worker')}, "
+        f"at most {counted(means.max_iterations, 'round')} each"
+    )
     if ahead is not None:
         yield f"read ahead: {ahead[0]:,} forward passes, and {number(ahead[1] / 1e9)} GB of disk until targets are done"
     if cost is None:
@@ -58,7 +61,7 @@ def told(
         yield f"exchanges with a language model: at most {_most_calls(night, targets):,}"
         return
     hours = targets * cost.seconds / night.workers / 3600
-    basis = f"{cost.n} finished run{'s' if cost.n > 1 else ''} of {means.model}"
+    basis = f"{counted(cost.n, 'finished run')} of {means.model}"
     yield f"time: about {number(hours)} hours, if workers do not slow each other down (median of {basis})"
     yield f"forward passes: about {round(targets * cost.passes):,}, at most {targets * means.max_forward_passes:,}"
     calls, most = round(targets * cost.llm_calls), _most_calls(night, targets)

@@ -10,12 +10,14 @@
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from graphs.settings import SettingError
-from graphs.state import STORE, Means
+from graphs.state import CHECKPOINTS, STORE, Means
 from memory.queue import Item
 from memory.store import Store
 
@@ -71,6 +73,11 @@ class Night:
         asked |= {"forward_passes": self.forward_passes, "means": asdict(self.means)}
         written(self.folder / "night.json", asked)
 
+    def damaged(self, item: Item, store: Path) -> Path:
+        """Put a store of a target that cannot be read out of the way; where it is kept now."""
+        self.shards.mkdir(parents=True, exist_ok=True)
+        return store.replace(self.shard(item).with_suffix(".damaged"))
+
     def cleared(self, item: Item) -> None:
         """Remove what was left of a target whose run is in the store."""
         self.shard(item).unlink(missing_ok=True)
@@ -81,9 +88,22 @@ class Night:
         self.shards.mkdir(parents=True, exist_ok=True)
         store = self.work(item) / STORE
         if store.exists():
-            if store.with_name(f"{store.name}.wal").exists():
-                Store.open(store).close()  # whoever had it was killed: its log goes into the file
+            _folded(store)
             store.replace(self.shard(item))
+
+    def closed(self, item: Item) -> None:
+        """Put the logs of whoever was killed on a target into its files, so that these can be taken elsewhere."""
+        _folded(self.work(item) / STORE)
+        kept = self.work(item) / CHECKPOINTS
+        if kept.exists():
+            with closing(sqlite3.connect(kept)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _folded(store: Path) -> None:
+    """Put the log of a store, whose process was killed, into the one file. Raises StoreErrors."""
+    if store.with_name(f"{store.name}.wal").exists():
+        Store.open(store).close()
 
 
 def night(folder: Path) -> Night:
@@ -93,6 +113,7 @@ def night(folder: Path) -> Night:
         known = {field.name for field in fields(Means)}
         means: dict[str, Any] = {name: value for name, value in asked.pop("means").items() if name in known}
         means["seed_prompts"] = tuple(means.get("seed_prompts", ()))
+        means["home"] = str(folder.parent.parent)  # wherever that lies by now
         return Night(folder, Means(**means), **asked)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SettingError(f"no overnight run can be read in {folder}: {' '.join(str(error).split())[:200]}") from error

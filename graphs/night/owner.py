@@ -5,6 +5,7 @@ owner is gone, finished runs lie in shards/, and the next owner goes on from the
 opened only for the moment in which a run is taken in; where somebody else has it open, shards wait.
 """
 
+import json
 import os
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 from graphs.night.crew import PATIENT, Crew, Processes
 from graphs.night.folder import Night, written
 from graphs.night.footprint import resident_gb
+from graphs.report.visible import counted
 from graphs.settings import SettingError
 from graphs.state import STORE
 from memory.database import StoreDamaged, StoreError, StoreLocked
@@ -42,13 +44,16 @@ class Owner:
         self._crew: Crew = crew or Processes(asked)
         self._began, self._stopping, self._why = time.monotonic(), False, ""
         self._published = self._told = -PUBLISH
-        self._waits = ""
-        self._open_at_start = 0
+        self._state = ""
+        self._waits = self._uncopied = ""
+        self._asked_to_stop = False
+        self._open_at_start, self._hours_before = 0, _hours(asked)
 
     def stop(self, *_: object) -> None:
         """Stop: workers end at their next step. Asked again, they are ended at once."""
-        if self._stopping:
+        if self._asked_to_stop:
             self._crew.kill()
+        self._asked_to_stop = True
         self._stop("it was stopped")
 
     def run(self) -> str:
@@ -58,7 +63,7 @@ class Owner:
             while True:
                 items = self.queue.items()
                 self._taken_in(items)
-                self._crew.reap(max((item.beaten for item in items), default=0.0))
+                self._crew.reap(sum(item.step for item in items))
                 left = sum(item.state in OPEN for item in items)
                 self._mind_limits(items)
                 if not left or self._stopping:
@@ -69,7 +74,7 @@ class Owner:
             self._tell(items, "draining")
         finally:
             self._crew.stop()
-            self._crew.wait()
+            self._crew.wait(lambda: self._tell(self.queue.items(), "draining"))
             self._end()
         return self._why or "every target has met its end"
 
@@ -79,7 +84,7 @@ class Owner:
     def _mind_limits(self, items: list[Item]) -> None:
         night, told = self.night, [item.told for item in items if item.told]
         if night.hours is not None and time.monotonic() - self._began > 3600 * night.hours:
-            self._stop(f"its {night.hours:g} hours are over")
+            self._stop(f"its {counted(night.hours, 'hour')} are over")
         for most, name in ((night.llm_calls, "llm_calls"), (night.forward_passes, "passes")):
             if most is not None and sum(each.get(name, 0) for each in told) >= most:
                 self._stop(f"the {name.replace('_', ' ')} of the whole night are spent")
@@ -88,11 +93,12 @@ class Owner:
 
     def _taken_in(self, items: list[Item]) -> None:
         """Take finished runs into the store, or let them wait where somebody else has it open."""
-        ready = [item for item in items if item.state in (State.FINISHED, State.SET_ASIDE)]
-        for item in ready:
+        self._waits = ""
+        for item in items:
             if item.state is State.SET_ASIDE and not self.night.shard(item).exists():
-                self.night.handed_over(item)
-        ready = [item for item in ready if self.night.shard(item).exists() or item.state is State.FINISHED]
+                self._handed_over(item)
+        ready = [item for item in items if self.night.shard(item).exists() or item.state is State.FINISHED]
+        ready = [item for item in ready if item.state in (State.FINISHED, State.SET_ASIDE)]
         if not ready:
             return
         try:
@@ -100,10 +106,17 @@ class Owner:
                 for item in ready:
                     self._take(store, item)
                 if time.monotonic() - self._published > PUBLISH:
-                    publish_open(store)
-                    self._published = time.monotonic()
-            self._waits = ""
+                    self._publish(store)
         except StoreLocked as error:
+            self._waits = str(error)
+
+    def _handed_over(self, item: Item) -> None:
+        """What was kept of a target that was set aside is a shard too, where it can be read."""
+        try:
+            self.night.handed_over(item)
+        except StoreDamaged:
+            self.night.damaged(item, self.night.work(item) / STORE)
+        except StoreError as error:
             self._waits = str(error)
 
     def _take(self, store: Store, item: Item) -> None:
@@ -113,15 +126,25 @@ class Owner:
             if shard.exists():
                 store.take_in(shard)
         except StoreDamaged:
-            shard.replace(shard.with_suffix(".damaged"))
-        if item.state is State.FINISHED:
-            self.queue.keep(item.name)
+            kept = self.night.damaged(item, shard)
+            self.queue.set_aside(item.name, f"the store of its run cannot be read; it is kept as {kept}")
+        else:
+            if item.state is State.FINISHED:
+                self.queue.keep(item.name)
         self.night.cleared(item)
 
+    def _publish(self, store: Store) -> None:
+        """Copy the store for readers; that it cannot be copied stops nothing."""
+        self._published, self._uncopied = time.monotonic(), ""
+        try:
+            publish_open(store)
+        except StoreError as error:
+            self._uncopied = f"no copy for readers: {error}"
+
     def _tell(self, items: list[Item], state: str) -> None:
-        if time.monotonic() - self._told < BEAT and state == "running":
+        if time.monotonic() - self._told < BEAT and state == self._state:
             return
-        self._told = time.monotonic()
+        self._told, self._state = time.monotonic(), state
         beat = self._beat(items, state)
         written(self.night.heartbeat, beat)
         self._say(beat)
@@ -131,8 +154,8 @@ class Owner:
         done, left = counts[State.FINISHED] + counts[State.KEPT], sum(counts[each] for each in OPEN)
         hours = (time.monotonic() - self._began) / 3600
         ended = self._open_at_start - left
-        scored = [item for item in items if item.told.get("score") is not None]
-        scored.sort(key=lambda item: -(item.told["score"] - (item.told["floor"] or 0.0)))
+        scored = [item for item in items if None not in (item.told.get("score"), item.told.get("floor"))]
+        scored.sort(key=lambda item: -(item.told["score"] - item.told["floor"]))
         return {
             "name": self.night.name,
             "state": state,
@@ -142,11 +165,14 @@ class Owner:
             "failed": sum(item.tries > 0 for item in items),
             "set_aside": counts[State.SET_ASIDE],
             "left": left,
+            "ended": ended,
+            "waiting": counts[State.FINISHED],
             "total": len(items),
             "hours": round(hours, 4),
+            "hours_in_all": round(self._hours_before + hours, 4),
             "eta_seconds": round(3600 * hours / ended * left) if ended else None,
             "rss_gb": round(resident_gb(), 3),
-            "waits": self._waits,
+            "waits": "; ".join(filter(None, (self._waits, self._uncopied))),
             "why": self._why,
             "workers": [_standing(item) for item in items if item.state is State.RUNNING],
             "best": [
@@ -165,8 +191,17 @@ class Owner:
         except StoreError as error:
             self._waits = str(error)
         items = self.queue.items()
-        self._tell(items, "stopped" if any(item.state in OPEN for item in items) else "finished")
+        whole = all(item.state in (State.KEPT, State.SET_ASIDE) for item in items)
+        self._tell(items, "finished" if whole else "stopped")
         self._lock.release()
+
+
+def _hours(asked: Night) -> float:
+    """How long its owners have worked on it before."""
+    try:
+        return float(json.loads(asked.heartbeat.read_text(encoding="utf-8"))["hours_in_all"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def _standing(item: Item) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from graphs.night.folder import Night
-from graphs.report.visible import number, visible
+from graphs.report.visible import counted, number, visible
 from memory.queue import OPEN, Item, Queue, State
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 STALE = 30.0  # seconds without a heartbeat
+GOING = ("running", "draining")
 FAR = 2.0  # times the corpus maximum, which the search reached
 LISTED = 15  # rows in the terminal; the page has all
 HERE = Path(__file__).parent
@@ -41,14 +42,14 @@ class Morning:
 
     @property
     def scored(self) -> tuple[Item, ...]:
-        """Those with a score, by what it is above its floor."""
-        found = [item for item in self.ended if item.told.get("score") is not None]
+        """Those with a score and its floor, by what it is above that."""
+        found = [item for item in self.ended if not _wanting(item)]
         return tuple(sorted(found, key=lambda item: (-above(item), item.name)))
 
     @property
-    def unscored(self) -> tuple[Item, ...]:
+    def unscored(self) -> tuple[tuple[Item, str], ...]:
         """Those without, and why."""
-        return tuple(item for item in self.ended if item.told.get("score") is None)
+        return tuple((item, why) for item in self.ended if (why := _wanting(item)))
 
     @property
     def failures(self) -> tuple[Item, ...]:
@@ -95,8 +96,15 @@ class Morning:
 
 
 def above(item: Item) -> float:
-    """A target's score less its floor."""
-    return item.told["score"] - (item.told.get("floor") or 0.0)
+    """A scored target's score less its floor."""
+    return item.told["score"] - item.told["floor"]
+
+
+def _wanting(item: Item) -> str:
+    """Why a whole run is not ranked; empty for one that is."""
+    if item.told.get("score") is None:
+        return item.told.get("reason") or "no score"
+    return "" if item.told.get("floor") is not None else "its score has no floor"
 
 
 def gathered(night: Night) -> Morning:
@@ -115,13 +123,14 @@ def line(beat: dict[str, Any], *, now: float) -> str:
     words += [f"{beat['set_aside']} set aside"] if beat["set_aside"] else []
     if beat["state"] == "running":
         words += [f"{_clock(beat['eta_seconds'])} left"] if beat["eta_seconds"] is not None else []
-        rate = done / beat["hours"] if beat["hours"] and done else 0
-        words += [f"{rate:.0f} an hour"] if rate else []
+        rate = beat.get("ended", done) / beat["hours"] if beat["hours"] else 0  # of this owner
+        words += [f"{rate:.{0 if rate >= 1 else 1}f} an hour"] if rate else []
+    if beat["state"] in GOING:
         words += [f"{each['target']} {each['node']}" for each in beat["workers"]]
         if now - beat["time"] > STALE:
             words.insert(1, f"NO HEARTBEAT for {_clock(now - beat['time'])}")
-    words += [beat["waits"]] if beat.get("waits") else []
-    words += [beat["why"]] if beat.get("why") else []
+    words += [f"{counted(beat['waiting'], 'finished run')} to be taken into the store"] if beat.get("waiting") else []
+    words += [visible(beat[why]) for why in ("waits", "why") if beat.get(why)]
     return " · ".join(words)
 
 
@@ -130,7 +139,7 @@ def blocks(morning: Morning) -> "Iterator[RenderableType]":
     from rich.table import Table
     from rich.text import Text
 
-    yield Text(f"\nOvernight run {morning.night.name}: {len(morning.ended)} of {len(morning.items)} explained", "bold")
+    yield Text(f"\nOvernight run {morning.night.name}: {len(morning.ended)} of {len(morning.items)} done", "bold")
     for words in opening(morning):
         yield Text(f"  {words}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -157,20 +166,21 @@ def opening(morning: Morning) -> list[str]:
     told = [", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or "nothing is explained yet"]
     if morning.scored:
         scores = [item.told["score"] for item in morning.scored]
-        floors = [item.told.get("floor") or 0.0 for item in morning.scored]
+        floors = [item.told["floor"] for item in morning.scored]
         better = sum(above(item) > 0 for item in morning.scored)
         told.append(
             f"median held-out correlation {number(median(scores))}, of the floor {number(median(floors))}; "
             f"{better} of {len(scores)} above their floor; {len(morning.unscored)} unscored"
         )
-    cost, hours = morning.cost, morning.beat.get("hours") or 0.0
+    cost, hours = morning.cost, morning.beat.get("hours_in_all") or 0.0
     told.append(
         f"{_clock(cost['seconds'])} of work"
         + (f" in {_clock(hours * 3600)}" if hours else "")
         + f", {cost['passes']:,.0f} forward passes, {cost['llm_calls']:,.0f} exchanges, {cost['records']:,.0f} prompts"
     )
     if morning.left:
-        told.append(f"{morning.left} targets are left: {morning.beat.get('why') or 'it is not over'}")
+        left = f"{counted(morning.left, 'target')} {'is' if morning.left == 1 else 'are'} left"
+        told.append(f"{left}: {visible(morning.beat.get('why') or 'it is not over')}")
     return told
 
 

@@ -21,7 +21,7 @@ from graphs.night.attempt import attempted, settled
 from graphs.night.folder import Night, night
 from graphs.night.footprint import resident_gb
 from graphs.state import STORE
-from memory.database import StoreError, StoreFull
+from memory.database import StoreError
 from memory.queue import Item, Queue
 from memory.store import Store
 from tools.subject import Subject
@@ -58,7 +58,7 @@ class Worker:
 
         try:
             outcome = attempted(self._night, item, subject, beat=beat, stop=self.stopping)
-        except StoreFull:
+        except expected_failures():  # not the target's: it waits until a person, or time, has put that right
             self._queue.release(item.name)
             raise
         settled(self._queue, item, outcome)

@@ -51,3 +51,8 @@ def percent(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return "–"
     return f"{share * 100:,.0f}%"
+
+
+def counted(count: float, noun: str) -> str:
+    """So many of something, in the singular where it is one."""
+    return f"{count:,g} {noun}" if count == 1 else f"{count:,g} {noun}s"

@@ -1,5 +1,6 @@
 """What whole inquiries run on, made once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from graphs.interpret import main
+from graphs.night.folder import Night
 from graphs.reviewing.app import Review
+from memory.queue import Queue
 from tests.graphs import review_home
+from tests.graphs.nights import Begun, worked
 from tests.graphs.small_runs import Command, Refused, run, small_means, unprintable, write_corpus
 from tests.tiny_models import PAIR, write_gpt2, write_llama
 
@@ -63,6 +67,44 @@ def warm(gpt2_folder: Path, corpus_folder: Path, home: Path) -> None:
     """Everything that is loaded once is loaded: what is forked from here on begins at once."""
     with run(small_means(gpt2_folder, corpus_folder, home)):
         pass
+
+
+@pytest.fixture(scope="session")
+def begun(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Begun:
+    """Begins an overnight run of three neurons in a data folder, over a survey that was taken before."""
+    del warm
+
+    def begin(folder: Path) -> Night:
+        means = small_means(gpt2_folder, corpus_folder, folder, max_iterations=1, max_forward_passes=200)
+        made = Night(folder / "overnight" / "one", means, workers=1)
+        if not (folder / "surveys").exists():
+            (folder / "surveys").symlink_to(home / "surveys")
+        made.save()
+        Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)])
+        return made
+
+    return begin
+
+
+@pytest.fixture
+def asked(begun: Begun, tmp_path: Path) -> Night:
+    """An overnight run that nobody has worked on yet."""
+    return begun(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(begun: Begun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of one whose worker has done everything, and whose owner has not looked yet."""
+    folder = tmp_path_factory.mktemp("finished")
+    worked(begun(folder))
+    return folder
+
+
+@pytest.fixture
+def done(begun: Begun, finished: Path, tmp_path: Path) -> Night:
+    """A copy of it."""
+    shutil.copytree(finished, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return begun(tmp_path)
 
 
 @pytest.fixture

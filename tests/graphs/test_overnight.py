@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from graphs.settings import SettingError
 from graphs.state import STORE
 from memory.queue import Queue, State
 from memory.store import Store
-from tests.graphs.small_runs import small_means
+from tests.graphs.nights import owned, states, worked
 from tests.tiny_dictionaries import saved, tiny_sae
 from tests.tiny_models import PAIR
 from tools.survey import take
@@ -31,61 +30,6 @@ BEAT = {
     "name": "n", "state": "running", "time": 100.0, "done": 3, "failed": 0, "set_aside": 1, "left": 6, "total": 10,
     "hours": 0.5, "eta_seconds": 3600, "waits": "", "why": "", "workers": [{"target": "L0N1", "node": "experiment"}],
 }  # fmt: skip
-
-
-Begun = Callable[[Path], Night]
-
-
-@pytest.fixture(scope="module")
-def begun(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Begun:
-    """Begins an overnight run of three neurons in a data folder, over a survey that was taken before."""
-    del warm
-
-    def begin(folder: Path) -> Night:
-        means = small_means(gpt2_folder, corpus_folder, folder, max_iterations=1, max_forward_passes=200)
-        made = Night(folder / "overnight" / "one", means, workers=1)
-        if not (folder / "surveys").exists():
-            (folder / "surveys").symlink_to(home / "surveys")
-        made.save()
-        Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)])
-        return made
-
-    return begin
-
-
-@pytest.fixture
-def asked(begun: Begun, tmp_path: Path) -> Night:
-    """An overnight run that nobody has worked on yet."""
-    return begun(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def finished(begun: Begun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of one whose worker has done everything, and whose owner has not looked yet."""
-    folder = tmp_path_factory.mktemp("finished")
-    worked(begun(folder))
-    return folder
-
-
-@pytest.fixture
-def done(begun: Begun, finished: Path, tmp_path: Path) -> Night:
-    """A copy of it."""
-    shutil.copytree(finished, tmp_path, symlinks=True, dirs_exist_ok=True)
-    return begun(tmp_path)
-
-
-def worked(asked: Night) -> Queue:
-    """Everything done by one worker in this process."""
-    Worker(asked, os.getppid()).work()
-    return Queue(asked.folder)
-
-
-def owned(asked: Night) -> str:
-    return Owner(asked, say=lambda _: None).run()
-
-
-def states(asked: Night) -> list[State]:
-    return [item.state for item in Queue(asked.folder).items()]
 
 
 def test_every_run_ends_in_the_store_and_nothing_is_left_beside_it(done: Night) -> None:
