@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,6 @@ class Outbox:
         self.folder = folder
         self.lost, self.why = 0, ""
         self._put = 0
-        self._bytes = sum(path.stat().st_size for path in waiting(folder))
 
     def put(self, batch: Batch) -> Path | None:
         """The file that the batch is in now; None when it could not be kept."""
@@ -53,7 +53,7 @@ class Outbox:
         self._put += 1
         path = self.folder / f"trace_{time.time():.6f}_{os.getpid():08x}{self._put:06d}.json"
         try:
-            if self._bytes + len(content) > MOST_BYTES:
+            if _held(self.folder) + len(content) > MOST_BYTES:
                 raise OSError(0, f"{self.folder} holds {MOST_BYTES // 1024**2} MB already")
             self.folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".tmp")
@@ -63,7 +63,6 @@ class Outbox:
         except OSError as error:
             self.lost, self.why = self.lost + 1, error.strerror or str(error)
             return None
-        self._bytes += len(content)
         return path
 
     def sent(self, path: Path) -> None:
@@ -74,6 +73,15 @@ class Outbox:
 def waiting(folder: Path) -> list[Path]:
     """The batches of a folder, oldest first."""
     return sorted(folder.glob(PATTERN))
+
+
+def _held(folder: Path) -> int:
+    """Bytes of all batches in a folder, which other processes fill and empty too."""
+    held = 0
+    for path in folder.glob(PATTERN):
+        with suppress(FileNotFoundError):  # sent meanwhile
+            held += path.stat().st_size
+    return held
 
 
 def read(path: Path) -> Batch:

@@ -55,7 +55,9 @@ def project_address(http: "requests.Session", service: Service, *, timeout: Time
 
     params = {"name": service.project, "limit": "1", "include_stats": "false"}
     try:
-        answer = http.get(f"{service.url}/sessions", params=params, headers=service.headers, timeout=timeout)
+        answer = http.get(
+            f"{service.url}/sessions", params=params, headers=service.headers, timeout=timeout, allow_redirects=False
+        )  # the key goes nowhere else
         found = answer.json()[0] if answer.status_code == 200 else {}
         tenant, project = uuid.UUID(found["tenant_id"]), uuid.UUID(found["id"])
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError):

@@ -4,20 +4,23 @@ import base64
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import requests
 
 from evals.langsmith_stub import MODES, LangSmithStub
 from graphs import tracing
-from graphs.tracing import delivery, link, outbox, spans
+from graphs.tracing import delivery, link, outbox, spans, wire
 from graphs.tracing.__main__ import main as command
 from graphs.tracing.service import service
 from graphs.tracing.trimming import ITEMS, TEXT, told_metadata, trimmed
@@ -131,6 +134,28 @@ def test_answers_that_cannot_be_read_do_not_matter(
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_key_follows_no_redirection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        asked: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.asked.append(self.path)
+            self.send_response(302)
+            self.send_header("location", f"{stub.url}/stolen")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+    with LangSmithStub() as stub, HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with asked_for(monkeypatch, f"http://127.0.0.1:{server.server_port}", folder), requests.Session() as http:
+            assert wire.project_address(http, service(), timeout=(2, 2)) is None
+        server.shutdown()
+    assert Elsewhere.asked
+    assert stub.requests == []
+
+
 def late(handler: Any, call: str, body: bytes) -> None:
     """Unavailable, and slow to say so: the process is ending by then."""
     time.sleep(0.4)
@@ -239,6 +264,14 @@ def test_batches_are_for_their_owner_hold_no_key_and_stay_within_a_limit(
     assert box.put(outbox.Batch({}, b"y" * 200)) is None
     assert (box.lost, len(list(folder.iterdir()))) == (1, 1)
     assert "holds" in box.why
+    box.sent(path)
+    for _ in range(4):
+        again = box.put(outbox.Batch({}, b"z" * 100))
+        assert again is not None
+        box.sent(again)
+    elsewhere = outbox.Outbox(folder).put(outbox.Batch({}, b"z" * 100))  # another worker's counts as well
+    assert elsewhere is not None
+    assert box.put(outbox.Batch({}, b"y" * 200)) is None
 
 
 def test_a_folder_that_cannot_be_written_loses_batches_and_says_so(
