@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,13 +151,13 @@ class Excerpts(Snapshot):
             step: Tally(*found.get(step, (0, None)), rejected.get(step, {})) for step in found.keys() | rejected.keys()
         }
 
-    def turned_down(self, run_id: str, *, first: int, last: int, limit: int) -> list[Candidate]:
-        """Proposals that were rejected in the steps from `first` to `last`."""
+    def turned_down(self, run_id: str, *, steps: Collection[int], limit: int) -> list[Candidate]:
+        """Proposals that were rejected in these steps."""
         sql = (
-            f"SELECT {rows.CANDIDATE_COLUMNS} FROM candidates WHERE run_id = ? AND step BETWEEN ? AND ?"
-            " AND reason IS NOT NULL ORDER BY step, seq LIMIT ?"
+            f"SELECT {rows.CANDIDATE_COLUMNS} FROM candidates WHERE run_id = ?"
+            " AND list_contains(?::BIGINT[], step) AND reason IS NOT NULL ORDER BY step, seq LIMIT ?"
         )
-        return [rows.candidate(row) for row in self._fetch(sql, [run_id, first, last, limit])]
+        return [rows.candidate(row) for row in self._fetch(sql, [run_id, sorted(steps), limit])]
 
     def calls_by_step(self, run_id: str, *, first: int, last: int) -> dict[int, list[LlmCall]]:
         """The exchanges with language models in the steps from `first` to `last`, by step."""

@@ -67,6 +67,7 @@ class Review:
             Route("/compare", self.compare),
             Route("/night", self.night),
             Route("/night/report", self.morning),
+            Route("/reports/{run_id}.html", self.report),  # as the morning report calls it
             Route("/run/{run_id}", self.run),
             Route("/run/{run_id}/trace", self.trace),
             Route("/run/{run_id}/records", self.records),

@@ -22,6 +22,7 @@ from memory.records import Record
 if TYPE_CHECKING:
     import jinja2
 
+STEPS = 100  # on a page of a trace
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"
 
@@ -38,7 +39,7 @@ def environment() -> jinja2.Environment:
     """The templates of the pages, with those of the report that they share."""
     made = page.environment(HERE / "templates", REPORT)
     made.filters.update(segment=_segment, when=moment, lasting=lasting)
-    made.globals.update(address=address, style_name=style()[1])
+    made.globals.update(address=address, step_address=step_address, style_name=style()[1])
     return made
 
 
@@ -51,6 +52,11 @@ def prepare() -> None:
 def render(name: str, **context: Any) -> str:
     """A page as a string."""
     return environment().get_template(name).render(context)
+
+
+def step_address(run_id: str, number: int) -> str:
+    """Where a step stands in the trace of its run."""
+    return f"{address(f'/run/{_segment(run_id)}/trace', page=1 + (number - 1) // STEPS)}#step-{number}"
 
 
 def address(path: str, **asked: Any) -> str:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphs.reviewing import asked
-from graphs.reviewing.drawing import address
+from graphs.reviewing.drawing import STEPS, address
 from memory.excerpts import Tally
 from memory.overview import Overview
 from memory.records import Candidate, LlmCall, Step
 
-SIZE = 100
 REJECTED = 400  # proposals turned down that a page shows
 LONGEST = 6_000  # characters of a step's own result
 OWN = frozenset({"step", "why", "goto", "visits", "passes", "llm_calls", "seconds"})  # told elsewhere in the row
@@ -45,7 +44,7 @@ def context(overview: Overview, run_id: str, given: Mapping[str, str]) -> dict[s
     node = asked.text(given, "node")
     turns = _turns(steps, overview.tallies(run_id))
     chosen = [turn for turn in turns if node in (None, turn.step.node)]
-    shown = chosen[(page - 1) * SIZE : page * SIZE]
+    shown = chosen[(page - 1) * STEPS : page * STEPS]
     seconds: dict[str, float] = {}
     for step in steps:
         seconds[step.node] = seconds.get(step.node, 0.0) + step.seconds
@@ -53,7 +52,7 @@ def context(overview: Overview, run_id: str, given: Mapping[str, str]) -> dict[s
         "run": run,
         "target": run.target,
         "turns": _filled(overview, run_id, shown),
-        "paging": asked.Paging(page, SIZE, len(chosen)),
+        "paging": asked.Paging(page, STEPS, len(chosen)),
         "turned": lambda number: address("trace", node=node, page=number),
         "nodes": nodes,
         "node": node,
@@ -80,10 +79,9 @@ def _filled(overview: Overview, run_id: str, turns: list[Turn]) -> list[Turn]:
         return []
     first, last = turns[0].step.number, turns[-1].step.number
     calls = overview.calls_by_step(run_id, first=first, last=last)
-    for candidate in overview.turned_down(run_id, first=first, last=last, limit=REJECTED):
-        for turn in turns:
-            if turn.step.number == candidate.step:
-                turn.rejected.append(candidate)
+    by_step = {turn.step.number: turn for turn in turns}
+    for candidate in overview.turned_down(run_id, steps=by_step, limit=REJECTED):
+        by_step[candidate.step].rejected.append(candidate)
     for turn in turns:
         turn.calls.extend(calls.get(turn.step.number, []))
     return turns

@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from graphs.reviewing.app import Review
+from graphs.reviewing.drawing import step_address
 from memory import excerpts
 from memory.records import Run
 from memory.store import Store
@@ -151,6 +152,8 @@ def test_a_record_shows_every_token_and_what_it_was_made_from(client: TestClient
     assert "What it was made from" in words
     assert "Token by token" in words
     assert client.get(f"/run/{GOOD}/record/123456").status_code == 404
+    assert f'href="/run/{GOOD}/trace?page=1#step-2"' in client.get(f"/run/{GOOD}/record/61").text
+    assert step_address("a run", 130) == "/run/a%20run/trace?page=2#step-130"
 
 
 def test_the_trace_tells_nodes_reasons_exchanges_and_what_was_turned_down(client: TestClient) -> None:
@@ -188,6 +191,10 @@ def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, revie
     assert "It waits: the store is in use" in shown(client, "/night")
     assert "sandbox" in client.get("/night/report").headers["content-security-policy"]
     assert '<a href="/night/report">' in client.get("/night").text
+    shown_at = client.get(f"/reports/{GOOD}.html")
+    assert shown_at.status_code == client.get(f"/run/{GOOD}/report").status_code
+    assert client.get("/reports/nobody.html").status_code == 404
+    assert client.get("/reports/..%2f..%2fetc.html").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def page_of(overview: Overview, number: int) -> Record:
 def test_steps_are_told_with_what_they_measured_and_turned_down(overview: Overview) -> None:
     tally = overview.tallies("first")[2]
     assert (tally.measured, tally.best, tally.rejected) == (4, 2.0, {"duplicate": 2})
-    assert [each.prompt.text for each in overview.turned_down("first", first=1, last=2, limit=9)] == ["a", "b"]
+    assert [each.prompt.text for each in overview.turned_down("first", steps=[1, 2], limit=9)] == ["a", "b"]
     assert [call.answer for call in overview.calls_by_step("first", first=2, last=2)[2]] == ["a"]
     assert overview.calls_by_step("first", first=1, last=1) == {}
     assert overview.gains("first") == [(1, 0.5, "corpus"), (4, 2.0, "corpus")]
