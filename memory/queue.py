@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS targets (
     rss_gb REAL DEFAULT 0, reason TEXT DEFAULT '', told TEXT DEFAULT '{}'
 )
 """
+SPENT = ("passes", "llm_calls")  # columns that came later
 
 
 class State(StrEnum):
@@ -54,7 +55,10 @@ OPEN = (State.WAITING, State.RUNNING)
 
 @dataclass(frozen=True)
 class Item:
-    """One target. unit: what makes it differ from the others. told: what its run came to, once it is finished."""
+    """One target. unit: what makes it differ from the others. told: what its run came to, once it is finished.
+
+    passes, llm_calls: what its run has taken by its last step, whatever became of it.
+    """
 
     name: str
     unit: dict[str, Any]
@@ -69,6 +73,8 @@ class Item:
     rss_gb: float
     reason: str
     told: dict[str, Any]
+    passes: int
+    llm_calls: int
 
 
 class Queue:
@@ -84,6 +90,10 @@ class Queue:
             raise StoreUnwritable(f"cannot make the folder {self._locks}: {error.strerror}") from error
         with self._writing() as connection:
             connection.execute(TABLE)
+            there = {name for _, name, *_ in connection.execute("PRAGMA table_info(targets)")}
+            for column in SPENT if not there.issuperset(SPENT) else ():
+                connection.execute(f"ALTER TABLE targets ADD COLUMN {column} INTEGER DEFAULT 0")
+                connection.execute(f"UPDATE targets SET {column} = coalesce(json_extract(told, '$.{column}'), 0)")
 
     def add(self, targets: Sequence[tuple[str, dict[str, Any], str]]) -> None:
         """Put (name, unit, run id) at the end; a name that is known already stays as it is."""
@@ -98,8 +108,8 @@ class Queue:
         """All targets, in order."""
         with closing(self._connected()) as connection, _named(self.path):
             rows = connection.execute(
-                "SELECT name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told"
-                " FROM targets ORDER BY place"
+                "SELECT name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told, passes,"
+                " llm_calls FROM targets ORDER BY place"
             ).fetchall()
         return [_item(row) for row in rows]
 
@@ -143,9 +153,10 @@ class Queue:
         self.set_aside(item.name, f"the process died {died} times on it without finishing a step")
         return None
 
-    def beat(self, name: str, *, step: int, node: str, rss_gb: float) -> None:
-        """Say how far a held target has got."""
-        self._set(name, step=step, node=node, rss_gb=rss_gb, beaten=time.time())
+    def beat(self, name: str, *, step: int, node: str, passes: int, llm_calls: int, rss_gb: float) -> None:
+        """Say how far a held target has got, and what that took."""
+        spent = {"passes": passes, "llm_calls": llm_calls}
+        self._set(name, step=step, node=node, **spent, rss_gb=rss_gb, beaten=time.time())
 
     def finish(self, name: str, told: dict[str, Any]) -> None:
         """The run of a held target is whole, and lies where the owner will find it."""
@@ -222,9 +233,9 @@ class Queue:
 
 
 def _item(row: Sequence[Any]) -> Item:
-    name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told = row
+    name, unit, run_id, state, tries, step, node, pid, since, beaten, rss_gb, reason, told, *spent = row
     where = (State(state), tries, step, node, pid, since, beaten, rss_gb)
-    return Item(name, json.loads(unit), run_id, *where, reason, json.loads(told))
+    return Item(name, json.loads(unit), run_id, *where, reason, json.loads(told), *spent)
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graphs.bench import subject_of
-from graphs.night.attempt import Outcome, attempted
+from graphs.night.attempt import Done, Outcome, attempted
 from graphs.night.folder import Night
 from graphs.night.footprint import resident_gb
 from graphs.state import STORE
@@ -34,7 +34,7 @@ Files = dict[str, bytes]  # by their path within a data folder
 
 @dataclass(frozen=True)
 class Standing:
-    """How an actor stands: its last target, and the step and node that were done of that. away: on another machine.
+    """How an actor stands: its last target, and what was done of that. away: on another machine.
 
     lacks: what the names of the surveys begin with that it has to be given; empty where it has them.
     """
@@ -44,8 +44,7 @@ class Standing:
     away: bool
     lacks: str = ""
     target: str = ""
-    step: int = 0
-    node: str = ""
+    done: Done = field(default_factory=Done)
 
 
 class Actor:
@@ -55,7 +54,7 @@ class Actor:
         self._asked, self._night = asked, asked
         self._subject: Subject | None = None
         self._stopping = threading.Event()
-        self._done = ("", 0, "")
+        self._done = ("", Done())
         self._away = machine() != owner
         if Path(where).is_dir():
             os.chdir(where)  # a model or corpus may be named by a path from there
@@ -82,15 +81,15 @@ class Actor:
 
     def standing(self) -> Standing:
         """How it stands now."""
-        target, step, node = self._done
-        return Standing(os.getpid(), resident_gb(), self._away, target=target, step=step, node=node)
+        target, done = self._done
+        return Standing(os.getpid(), resident_gb(), self._away, target=target, done=done)
 
     def work(self, item: Item, files: Files) -> tuple[Outcome, Files, Standing]:
         """Attempt a target. On another machine files come with it, and go back: all that there is of it."""
         assert self._subject is not None
 
-        def beat(step: int, node: str) -> None:
-            self._done = (item.name, step, node)
+        def beat(done: Done) -> None:
+            self._done = (item.name, done)
 
         unpack(files, self._night.home)
         _freed(self._night.work(item) / STORE)

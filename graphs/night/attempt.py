@@ -25,8 +25,20 @@ from tools.subject import Subject, SubjectError
 MAIN = "simulation, full rule"  # the score that neurons are ranked by
 OWN = (StepFailed, SubjectError, StoreDamaged, RunConflict)  # failures that say nothing of the next target
 
-Beat = Callable[[int, str], None]  # the step that is done, and its node
 Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The last step that was done of a run, its node, and what the run has taken by then."""
+
+    step: int = 0
+    node: str = ""
+    passes: int = 0
+    llm_calls: int = 0
+
+
+Beat = Callable[[Done], None]
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ def _findings(night: Night, item: Item, subject: Subject, *, beat: Beat, stop: S
     with _opened(night, item, subject) as session:
 
         def watch(node: str, update: dict[str, Any]) -> None:
-            beat(update.get("step", 0), node)
+            beat(Done(update.get("step", 0), node, update.get("passes", 0), update.get("llm_calls", 0)))
 
         findings = session.run_search(watch=watch, stop=stop)
         steps = session.bench.store.steps(item.run_id)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +165,9 @@ class Cluster:
 
     def _beat(self, hand: Hand, standing: actor.Standing) -> None:
         """Note a step that was done of an actor's target."""
-        if hand.item is not None and standing.target == hand.item.name and standing.step > hand.step:
-            hand.step = standing.step
-            self._queue.beat(hand.item.name, step=standing.step, node=standing.node, rss_gb=standing.rss_gb)
+        if hand.item is not None and standing.target == hand.item.name and standing.done.step > hand.step:
+            hand.step = standing.done.step
+            self._queue.beat(hand.item.name, **asdict(standing.done), rss_gb=standing.rss_gb)
 
     def _lose(self, hand: Hand, error: Exception) -> None:
         """Go on without an actor. Its target waits where a person has to put something right, and else has lost it."""

@@ -82,12 +82,15 @@ class Owner:
         self._why, self._stopping = self._why or why, True
 
     def _mind_limits(self, items: list[Item]) -> None:
-        night, told = self.night, [item.told for item in items if item.told]
+        night = self.night
         if night.hours is not None and time.monotonic() - self._began > 3600 * night.hours:
             self._stop(f"its {counted(night.hours, 'hour')} are over")
-        for most, name in ((night.llm_calls, "llm_calls"), (night.forward_passes, "passes")):
-            if most is not None and sum(each.get(name, 0) for each in told) >= most:
-                self._stop(f"the {name.replace('_', ' ')} of the whole night are spent")
+        for most, name, spent in (
+            (night.llm_calls, "exchanges with language models", sum(item.llm_calls for item in items)),
+            (night.forward_passes, "forward passes", sum(item.passes for item in items)),
+        ):
+            if most is not None and spent >= most:
+                self._stop(f"the {name} of the whole night are spent: {spent:,} of {most:,}")
         if self._crew.in_vain >= PATIENT:
             self._stop(f"workers cannot go on: {self._crew.complaint or 'they end without a word'}")
 

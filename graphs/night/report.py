@@ -90,9 +90,9 @@ class Morning:
 
     @property
     def cost(self) -> dict[str, float]:
-        """What it took in all."""
-        return {name: sum(item.told.get(name) or 0 for item in self.ended) for name in
-                ("seconds", "passes", "llm_calls", "records")}  # fmt: skip
+        """What it took: passes and exchanges of every target, seconds and records of whole runs."""
+        whole = {name: sum(item.told.get(name) or 0 for item in self.ended) for name in ("seconds", "records")}
+        return whole | {name: sum(getattr(item, name) for item in self.items) for name in ("passes", "llm_calls")}
 
 
 def above(item: Item) -> float:

@@ -11,13 +11,14 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from graphs import tracing
 from graphs.bench import subject_of
 from graphs.command import say
 from graphs.failures import expected_failures, told
-from graphs.night.attempt import attempted, settled
+from graphs.night.attempt import Done, attempted, settled
 from graphs.night.folder import Night, night
 from graphs.night.footprint import resident_gb
 from graphs.state import STORE
@@ -53,8 +54,8 @@ class Worker:
             self._one(item, subject)
 
     def _one(self, item: Item, subject: Subject) -> None:
-        def beat(step: int, node: str) -> None:
-            self._queue.beat(item.name, step=step, node=node, rss_gb=resident_gb())
+        def beat(done: Done) -> None:
+            self._queue.beat(item.name, **asdict(done), rss_gb=resident_gb())
 
         try:
             outcome = attempted(self._night, item, subject, beat=beat, stop=self.stopping)

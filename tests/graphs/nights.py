@@ -12,6 +12,18 @@ from memory.queue import Queue, State
 Begun = Callable[[Path], Night]
 
 
+class Stopping(Worker):
+    """A worker that is asked to stop after so many looks."""
+
+    def __init__(self, asked: Night, *, after: int) -> None:
+        super().__init__(asked, os.getppid())
+        self._looks = after + 1
+
+    def stopping(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
 def worked(asked: Night) -> Queue:
     """Everything done by one worker in this process."""
     Worker(asked, os.getppid()).work()

@@ -21,7 +21,7 @@ from graphs.settings import SettingError
 from graphs.state import STORE
 from memory.queue import Queue, State
 from memory.store import Store
-from tests.graphs.nights import owned, states, worked
+from tests.graphs.nights import Stopping, owned, states, worked
 from tests.tiny_dictionaries import saved, tiny_sae
 from tests.tiny_models import PAIR
 from tools.survey import take
@@ -78,18 +78,6 @@ def test_a_stopped_worker_gives_its_target_back_and_the_next_one_goes_on_from_th
     assert states(asked) == [State.KEPT, State.SET_ASIDE, State.SET_ASIDE]
     with Store.open(asked.home / STORE) as store:
         assert store.records(first.run_id)[: len(before)] == before
-
-
-class Stopping(Worker):
-    """A worker that is asked to stop after so many looks."""
-
-    def __init__(self, asked: Night, *, after: int) -> None:
-        super().__init__(asked, os.getppid())
-        self._looks = after + 1
-
-    def stopping(self) -> bool:
-        self._looks -= 1
-        return self._looks < 0
 
 
 def test_a_worker_without_its_owner_stops(asked: Night) -> None:

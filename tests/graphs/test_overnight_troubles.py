@@ -24,7 +24,7 @@ from memory.database import StoreFull
 from memory.queue import Queue, State
 from memory.records import Run, Target
 from memory.store import Store
-from tests.graphs.nights import owned, states, worked
+from tests.graphs.nights import Stopping, owned, states, worked
 from tools.corpus import CorpusError
 
 
@@ -158,6 +158,17 @@ def test_limits_can_be_changed_when_it_goes_on_and_nothing_else(done: Night) -> 
         resumed(parser().parse_args(["--resume", "one", "--dry-run", "--sample", "3"]), asked)
     with pytest.raises(SettingError, match="--hours must be above zero"):
         resumed(parser().parse_args(["--resume", "one", "--hours", "0"]), asked)
+
+
+def test_what_failed_has_cost_something_too(asked: Night) -> None:
+    halfway = Stopping(asked, after=4)
+    halfway.work()
+    first = Queue(asked.folder).items()[0]
+    assert first.passes > 0
+    Queue(asked.folder).set_aside(first.name, "it broke")
+    spent = owned(replace(asked, forward_passes=first.passes))
+    assert spent == f"the forward passes of the whole night are spent: {first.passes:,} of {first.passes:,}"
+    assert gathered(asked).cost["passes"] == first.passes
 
 
 def test_a_name_whose_runs_are_in_the_store_is_refused(

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_one_that_gets_further_each_time_is_never_set_aside(queue: Queue) -> Non
 def test_a_released_target_is_open_for_everybody(queue: Queue) -> None:
     item = take(queue)
     assert item is not None
-    queue.beat(item.name, step=4, node="experiment", rss_gb=1.5)
+    queue.beat(item.name, step=4, node="experiment", passes=90, llm_calls=2, rss_gb=1.5)
     queue.release(item.name)
     with taker(queue) as (_, name):
         assert name == "L0N1"
@@ -140,3 +141,14 @@ def test_a_file_that_is_no_queue_is_named(tmp_path: Path) -> None:
     (tmp_path / "queue.sqlite").write_text("this is not a database at all, " * 50)
     with pytest.raises(StoreDamaged):
         Queue(tmp_path)
+
+
+def test_a_queue_of_before_knows_what_its_whole_runs_took(queue: Queue) -> None:
+    item = take(queue)
+    assert item is not None
+    queue.finish(item.name, {"passes": 70, "llm_calls": 3})
+    with closing(sqlite3.connect(queue.path)) as connection:
+        for column in ("passes", "llm_calls"):
+            connection.execute(f"ALTER TABLE targets DROP COLUMN {column}")
+    again = Queue(queue.path.parent).items()
+    assert [(each.passes, each.llm_calls) for each in again] == [(70, 3), (0, 0), (0, 0)]
