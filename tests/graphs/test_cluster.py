@@ -193,7 +193,7 @@ def test_a_target_travels_to_another_machine_and_back_whole_or_stopped(
     monkeypatch.setattr(first, "_stopping", Looks(4))
     outcome, files, last = first.work(item, {})
     assert outcome == Outcome()
-    assert (last.target, last.step) == (item.name, 5)
+    assert (last.target, last.done.step) == (item.name, 5)
     assert not list((first._night.folder / "work").iterdir())
     unpack(files, asked.home)
     assert packed(asked, item) == files
@@ -201,7 +201,7 @@ def test_a_target_travels_to_another_machine_and_back_whole_or_stopped(
         before = store.records(item.run_id)
     outcome, files, last = far().work(item, packed(asked, item))
     assert outcome.came_to is not None
-    assert last.step > 5
+    assert last.done.step > 5
     unpack(files, asked.home)
     settled(queue, item, outcome)
     kept = queue.items()[0]

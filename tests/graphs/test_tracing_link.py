@@ -144,13 +144,15 @@ def test_the_key_follows_no_redirection(folder: Path, monkeypatch: pytest.Monkey
             self.send_header("location", f"{stub.url}/stolen")
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             """Says nothing."""
 
     with LangSmithStub() as stub, HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with asked_for(monkeypatch, f"http://127.0.0.1:{server.server_port}", folder), requests.Session() as http:
-            assert wire.project_address(http, service(), timeout=(2, 2)) is None
+            asked = service()
+            assert asked is not None
+            assert wire.project_address(http, asked, timeout=(2, 2)) is None
         server.shutdown()
     assert Elsewhere.asked
     assert stub.requests == []
