@@ -51,7 +51,9 @@ def pruned(desk: Desk, record: Record) -> Generator["Text", None, Record]:
     cut = prune(bench.subject, bench.target, record, floor=bench.pages.distribution.floor)
     trigger = cut.trigger(record.id)
     if trigger is None:
-        raise Unable(cut.warning)
+        raise Unable(_joined(cut.warning, drawing.unread(record)))
+    if cut.warning:
+        yield words(cut.warning, "yellow")
     known = trigger in bench.store.triggers(desk.run_id)
     prompt = Prompt(trigger.text, Origin.PRUNE, parent=record.id)
     kept = desk.measured("prune", [prompt], triggers=() if known else [trigger])[0]
@@ -70,7 +72,7 @@ def killed(desk: Desk, record: Record) -> "Iterator[Text]":
     floor, firing = bench.pages.distribution.floor, bench.pages.distribution.firing
     start = record if len(record.tokens) <= SHORT else (yield from pruned(desk, record))
     if start.peak is None or start.position is None or start.peak < firing:
-        raise Unable(f"record {start.id} does not fire, so there is nothing to stop")
+        raise Unable(_joined(f"record {start.id} does not fire, so there is nothing to stop", drawing.unread(start)))
     yield words(f"changing one token at a time of record {start.id}, {number(start.peak)}:")
     yield drawing.record_line(start)
     first = max(0, start.position - SWAPPED_TOKENS + 1)
@@ -103,6 +105,10 @@ def _fallen(desk: Desk, start: Record, told: dict[Prompt, str], kind: str) -> Ge
         style = "red" if (record.peak or 0.0) < firing else ""
         yield words(f"  {change:<46} {number(start.peak)} → {number(record.peak)}  record {record.id}", style)
     return stopped
+
+
+def _joined(*said: str) -> str:
+    return "; ".join(filter(None, said))
 
 
 def _drops(trigger: Trigger) -> str:

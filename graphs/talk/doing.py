@@ -91,13 +91,15 @@ class Talk:
 
     def _test(self, command: Command) -> Lines:
         yield from self._opening()
-        spread = self.desk.session().bench.pages.distribution
+        spread, policy = self.desk.session().bench.pages.distribution, self.desk.session().means.position
         known = self.desk.session().bench.store.next_record_id(self.desk.run_id)
         record = self.desk.measured("test", [Prompt(command.text, Origin.USER)])[0]
         self.last = record.id
         yield drawing.heat(record, spread.highest)
+        if unread := drawing.unread(record):
+            yield words(unread, "yellow")
         again = "measured before: " if record.id < known else ""
-        yield words(again + drawing.peak_line(record, spread.highest, spread.firing))
+        yield words(again + drawing.peak_line(record, spread.highest, spread.firing, policy=policy))
 
     def _why(self, command: Command) -> Lines:
         del command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphs.report.visible import number, percent, visible
 from graphs.report.wording import RuleLine, beats_floor, rule_lines
-from memory.records import Certificate, Explanation, Fate, Hypothesis, Record, Rule, Score
+from memory.records import Certificate, Explanation, Fate, Hypothesis, Record, Rule, Score, Status
 from tools.rules import predict, shown
 
 if TYPE_CHECKING:
@@ -46,16 +46,35 @@ def heat(record: Record, highest: float) -> "Text":
     return line if stop == len(record.tokens) else line.append(f" ⋯ {len(record.tokens) - stop} tokens ⋯")
 
 
-def peak_line(record: Record, highest: float, firing: float) -> str:
-    """What a text came to, in one sentence."""
+def peak_line(record: Record, highest: float, firing: float, *, policy: str = "max") -> str:
+    """What a text came to under a position policy, in one sentence."""
     if record.peak is None or record.position is None:
         return f"nothing could be measured: {record.status.value}. record {record.id}"
-    side = "it fires" if record.peak >= firing else "it does not fire"
     share = f", {percent(record.peak / highest)} of the corpus maximum {number(highest)}" if highest > 0 else ""
-    return (
-        f"peak {number(record.peak)} at {shown(record.peak_token)} (token {record.position + 1} of "
-        f"{len(record.tokens)}){share}; {side} (from {number(firing)}). record {record.id}"
-    )
+    side = "it fires" if record.peak >= firing else _silent(record, firing)
+    return f"{_value(record, policy)}{share}; {side} (from {number(firing)}). record {record.id}"
+
+
+def unread(record: Record) -> str:
+    """What was not read of a text, in words; empty where all of it was."""
+    if record.status is not Status.TRUNCATED:
+        return ""
+    return f"only the first {len(record.tokens):,} tokens were read: the text is longer than the model's context"
+
+
+def _silent(record: Record, firing: float) -> str:
+    if record.status is not Status.TRUNCATED:
+        return "it does not fire"
+    return "nothing in them fires" if max(record.values) < firing else "taken together they do not fire"
+
+
+def _value(record: Record, policy: str) -> str:
+    """What a record's figure is, and where it was read."""
+    place, tokens = record.position or 0, len(record.tokens)
+    at = f"at {shown(record.peak_token)} (token {place + 1} of {tokens})"
+    if policy == "mean":
+        return f"mean {number(record.peak)} over {tokens} tokens, strongest {number(record.values[place])} {at}"
+    return f"{'peak' if policy == 'max' else 'value'} {number(record.peak)} {at}"
 
 
 def record_line(record: Record, rank: int | None = None) -> "Text":

@@ -1,8 +1,8 @@
 """Where a conversation's lines come from: a person at a terminal, or a pipe.
 
 At a terminal prompt_toolkit edits the line: history is kept at HOME/chat_history, Tab completes commands, run ids and
-neurons. Anything else is read line by line and echoed, so that a script's output reads as a conversation. A line is
-valid Unicode and at most LONGEST characters. Refuses to know what a line means.
+neurons. Anything else is read line by line and echoed, so that a script's output reads as a conversation. Of a line
+longer than is read one character more is kept, which tells that it is. Refuses to know what a line means.
 """
 
 import sys
@@ -45,19 +45,19 @@ def reader(home: Path, names: Callable[[], Sequence[str]], *, source: TextIO | N
         reconfigure(errors="replace")
 
     def read() -> str:
-        line = stream.readline(LONGEST + 1)
+        line = rest = stream.readline(LONGEST + 2)
         if not line:
             raise EOFError
-        while not line.endswith("\n") and len(line) > LONGEST and (more := stream.readline(LONGEST)):
-            line = line[:LONGEST] + "\n" * more.endswith("\n") if more.endswith("\n") else line
+        while len(line) > LONGEST and rest and not rest.endswith("\n"):
+            rest = stream.readline(LONGEST)
         return sound(line)
 
     return read
 
 
 def sound(line: str) -> str:
-    """A line as valid Unicode without its end, cut to what is read."""
-    return line.rstrip("\r\n")[:LONGEST].encode("utf-8", "replace").decode("utf-8")
+    """A line as valid Unicode without its end, cut to one character more than is read."""
+    return line.rstrip("\r\n")[: LONGEST + 1].encode("utf-8", "replace").decode("utf-8")
 
 
 def _edited(home: Path, names: Callable[[], Sequence[str]]) -> Reader:

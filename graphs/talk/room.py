@@ -13,7 +13,7 @@ from agents.listening import Hear
 from graphs.failures import expected_failures, told
 from graphs.talk import showing
 from graphs.talk.answering import Answering
-from graphs.talk.commands import Command, Understood, parse
+from graphs.talk.commands import LONGEST, Command, Understood, parse
 from graphs.talk.desk import BUSY, Desk, Unable
 from graphs.talk.doing import Talk
 from graphs.talk.drawing import words
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EARLIER = 10  # lines shown again when a conversation goes on
 HALF = 600  # characters shown of what is being said
+CUT = f"the line is longer than {LONGEST:,} characters: only its beginning was read"
 
 
 class Room:
@@ -71,11 +72,13 @@ class Room:
     def hear(self, line: str) -> bool:
         """Do what a line says, whatever comes of it; whether the conversation goes on."""
         before = [said.text for said in self._transcript.said(EARLIER)] if self._answering.name else []
+        line, cut = line[:LONGEST], len(line) > LONGEST
         self._transcript.keep(PERSON, line)
         understood = parse(line)
         if understood.exact and understood.command is not None and understood.command.name == "quit":
             return False
         try:
+            self._say([words(CUT, "yellow")] * cut)
             self._say(self._answered(line, understood, before))
         except KeyboardInterrupt:
             self._say([words("stopped; what is done is kept", "yellow")])

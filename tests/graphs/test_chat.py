@@ -22,9 +22,9 @@ from graphs.console import terminal
 from graphs.session import STORE, Session, resumable
 from graphs.state import Means
 from graphs.talk.answering import Answering
-from graphs.talk.commands import FORMS, MOST_SHOWN, TEXTUAL, Command, made, parse
+from graphs.talk.commands import FORMS, LONGEST, MOST_SHOWN, TEXTUAL, Command, made, parse
 from graphs.talk.desk import NODE, Desk
-from graphs.talk.keyboard import completions, openings, sound
+from graphs.talk.keyboard import completions, openings, reader, sound
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread
 from memory.records import Fate, Origin, Step
@@ -200,6 +200,47 @@ def test_a_text_is_measured_into_the_run_exactly_once(talk: Conversation) -> Non
     assert "it does not fire" in talk.say("test this: the cat sat")
     counts = talk.store.counts(talk.desk.run_id)
     assert counts["generated"] == counts["accepted"] + counts["rejected"]
+
+
+def test_of_a_text_longer_than_the_context_it_is_said_how_much_was_read(talk: Conversation) -> None:
+    said = talk.say("test this: " + "the cat sat on mat " * 20)
+    assert "only the first 63 tokens were read: the text is longer than the model's context" in said
+    assert "nothing in them fires" in said
+    assert "does not fire" not in said
+
+
+def test_a_cut_text_that_is_pruned_is_told_to_be_cut(fresh: Callable[..., Conversation]) -> None:
+    with fresh() as talk:
+        talk.say("test this: the red apple river " + "the cat sat on mat " * 20)
+        assert "its end was not read" in talk.say("prune the best")
+    with fresh() as talk:
+        talk.say("test this: " + "the cat sat on mat " * 20)
+        assert "only the first 63 tokens were read" in talk.say("prune the best")
+
+
+def test_a_line_too_long_to_be_read_is_told_to_be_cut(talk: Conversation, means: Means) -> None:
+    long = "test this: " + "the cat sat " * 3_000
+    read = reader(Path(means.home), list, source=io.StringIO(f"{long}\n{'x' * LONGEST}\nscores"))
+    assert "only its beginning was read" in talk.say(read())
+    whole = read()
+    assert len(whole) == LONGEST
+    assert "only its beginning" not in talk.say(whole)
+    assert read() == "scores"
+    with pytest.raises(EOFError):
+        read()
+
+
+def test_the_figure_of_a_text_is_called_what_the_position_policy_makes_it(means: Means) -> None:
+    home = Path(means.home)
+    with Conversation(home, None, replace(means, position="mean")) as talk:
+        said = talk.say("test this: the red apple river")
+        record = talk.store.records(talk.desk.run_id)[-1]
+        assert f"mean {record.peak:.2f} over {len(record.tokens)} tokens, strongest {max(record.values):.2f} at" in said
+    with Conversation(home, None, replace(means, position="-2")) as talk:
+        said = talk.say("test this: the red apple river")
+        record = talk.store.records(talk.desk.run_id)[-1]
+        assert " value " in said
+        assert f"(token {len(record.tokens) - 1} of {len(record.tokens)})" in said
 
 
 def test_why_tells_which_clauses_hold_and_sets_them_against_the_measurement(talk: Conversation) -> None:
