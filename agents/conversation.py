@@ -1,7 +1,8 @@
 """The conversation job: which command a person's line means, or a short answer, asked of a language model.
 
-Knows the question, the shape of the answer, and what of it may be acted on: a command that is on the list, with words
-that the person said where the command speaks in the person's name. Refuses to know what a command does.
+Knows the question, the shape of the answer, and what of it may be used: a command that is on the list, with words that
+the person said where the command speaks in the person's name; or words whose every figure was shown to the model
+(agents/figures.py). Refuses to know what a command does.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Field, create_model
 from agents.chat_model import ChatModel
 from agents.cleaning import clean_prose, visible
 from agents.exhibits import clip, quote
+from agents.figures import unheard
 from agents.listening import Hear, half_read
 from memory.records import LlmCall
 
@@ -88,7 +90,7 @@ def choose(
     answer, call = chat.ask(question, schema, agent=AGENT, hear=hear and (lambda text: hear(half_said(text))))
     if answer is None:
         return None, call
-    chosen = read(answer, line=line, commands=commands, own_words=own_words)
+    chosen = read(answer, line=line, commands=commands, own_words=own_words, known=known)
     return chosen, call if chosen is not None else replace(call, status="unusable")
 
 
@@ -102,11 +104,21 @@ def instruct(line: str, commands: Mapping[str, str], known: Mapping[str, Any], b
     )
 
 
-def read(answer: Choice, *, line: str, commands: Collection[str], own_words: Collection[str]) -> Chosen | None:
-    """The choice, or None where it is none of the commands, puts words in a person's mouth, or says nothing."""
+def read(
+    answer: Choice,
+    *,
+    line: str,
+    commands: Collection[str],
+    own_words: Collection[str],
+    known: Mapping[str, Any] | None = None,
+) -> Chosen | None:
+    """The choice, or None where it is none of the commands, puts words in a person's mouth, or is no answer.
+
+    No answer is one that says nothing, or names a figure that neither `known` nor the line has.
+    """
     if answer.command == "answer":
         words = clean_prose(answer.answer)
-        return Chosen(answer=words) if words else None
+        return Chosen(answer=words) if words and not unheard(words, quote(dict(known or {})), line) else None
     if answer.command not in commands:
         return None
     text = visible(answer.text).strip()

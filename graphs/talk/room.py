@@ -98,7 +98,7 @@ class Room:
             with self._listening() as hear:
                 command, answer, failure = self._answering.understood(line, before, self._talk.last, hear)
             if answer:
-                yield words(answer)
+                yield words(self._unmeasured(answer))
                 return
             yield words(
                 f"{self._answering.name} gave no answer ({failure}); reading the line myself"
@@ -124,7 +124,11 @@ class Room:
 
         waiting = words(f"{self._answering.name} reads it", "dim")
         with Live(waiting, console=self._console, transient=True) as live:
-            yield lambda said: live.update(words(said[-HALF:], "dim")) if said else None
+            yield lambda said: live.update(words(self._unmeasured(said[-HALF:]), "dim")) if said else None
+
+    def _unmeasured(self, said: str) -> str:
+        """What a language model says, as its own word."""
+        return f"{self._answering.name} says, not measured: {said}"
 
     def _say(self, lines: Iterable["Text"]) -> None:
         for line in lines:

@@ -476,6 +476,28 @@ def test_a_language_model_chooses_among_the_commands_or_answers(means: Means, fi
         assert not unprintable(talk.screen.getvalue())
 
 
+def test_what_a_language_model_says_is_shown_and_kept_as_its_own_word(
+    means: Means, finished: str, tmp_path: Path
+) -> None:
+    home = Path(means.home)
+    with Conversation(home, finished) as talk, talk.desk.reading() as store:
+        score = next(score.value for score in store.scores(finished) if score.value is not None)
+    said = ["L0N5 wants a river after an apple.", f"It scores {score:.2f}, so {100 * score:.0f}%, in layer 0."]
+    invented = ["It is above 97.31 on rivers.", "L7N77 is much like it."]
+    script = tmp_path / "script.jsonl"
+    lines = [{"command": "answer", "answer": each} for each in [*said, *invented]]
+    script.write_text("\n".join(json.dumps({"agent": "conversation", "answer": each}) for each in lines))
+    with Conversation(home, finished, script=script) as talk:
+        name = f"scripted:{script}"
+        for each in said:
+            assert f"says, not measured: {each}" in talk.say("in short?")
+            assert talk.transcript.said()[-1].text == f"{name} says, not measured: {each}"
+        for each in invented:
+            assert "gave no answer (unusable)" in (answered := talk.say("in short?"))
+            assert each not in answered
+        assert [call.status for call in talk.store.calls(finished)][-4:] == ["ok", "ok", "unusable", "unusable"]
+
+
 class Screen(io.StringIO):
     """What a terminal is sent."""
 
