@@ -1,8 +1,8 @@
 """What a person may say in a conversation about a neuron, and how a line of plain language is read as one of these.
 
-`parse` is a pure function of the line. A line in a command's own form is understood exactly; a looser one is a reading,
-which whoever acts on it should tell ("I understood: ..."); of any other line the nearest commands are named. Refuses to
-know what a command does.
+`parse` is a pure function of the line. A line in a command's own form is understood exactly; a looser one that is short
+is a reading, which whoever acts on it should tell ("I understood: ..."); of any other line, code that was pasted among
+them, the nearest commands are named. Refuses to know what a command does.
 """
 
 import difflib
@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 20_000  # characters of a line that are read
+LOOSE = 160  # characters of a line that is read loosely
 SHOWN, MOST_SHOWN = 10, 100
 
 
@@ -55,14 +56,21 @@ def _form(line: str, usage: str, what: str, exact: str, loose: str | None = None
 
 _UNIT = r"(?P<text>L?\d{1,3}(?:\.|N|:)\d{1,6}|[A-Za-z0-9][\w.-]{8,119})"
 _QUOTED = r"[\"'“‘`](?P<text>.+)[\"'”’`]"
+_NOT = r"(?!.*(?:n[’']t|\b(?:dont|not|never)\b))"
+_UNIT_SAID = (
+    r"(?:it|(?:this|that)(?! \w)|(?:(?:the|this|that|its) )?(?:neuron|unit|feature|activation|firing)|L?\d+[.N:]\d+)\b"
+)
+_KILLED = r"(?:killed|stopped|silenced|broken)"
+_ASKED_POLITELY = r"(?:(?:please|ok|okay|yes|now|and|then|so|well|let[’']?s|can you|could you|do|take),? )*"
 
 FORMS: dict[str, Form] = {
     "test": _form(
         "test this: {text}",
         "test this: TEXT",
         "measure a text now (\\n is a line break)",
-        r"(?:test|measure|try)(?: this)?:(?P<text>.*)",
-        rf".*?\b(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b.*?{_QUOTED}\W*",
+        r"(?:(?:test|measure)(?: this)?|try this):(?P<text>.*)",
+        r".*?(?<![.\w])(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b(?! ?[(.=\[])"
+        rf".*?{_QUOTED}\W*",
     ),
     "why": _form(
         "why?",
@@ -83,14 +91,16 @@ FORMS: dict[str, Form] = {
         "prune the best",
         "cut the strongest text to what it needs",
         r"prune(?: (?:the )?(?:best|strongest|it))?\W*",
-        r".*\b(?:prune|shorten|trim|minimal|shortest)\b.*",
+        rf"{_NOT}.*\b(?:prune|shorten|trim|minimal|shortest)\b.*",
     ),
     "kills": _form(
         "what kills it",
         "what kills it",
         "single changes that stop it, measured",
         r"(?:what )?kills(?: it)?\W*",
-        r".*\b(?:kill|kills|stop|stops|silence|silences|break|breaks)\b.*",
+        rf"{_NOT}(?:.*\b(?:what|which|how|anything|something)\b.*\b(?:kill|stop|silence|break)s? {_UNIT_SAID}.*"
+        rf"|(?:.*\b)?(?:kill|silence) {_UNIT_SAID}.*|.*\bmakes? {_UNIT_SAID} (?:stop|silent)\b.*"
+        rf"|.*\b{_UNIT_SAID} (?:be |is |gets? )?{_KILLED}\b.*)",
     ),
     "top": _form(
         "show top {number}",
@@ -132,7 +142,8 @@ FORMS: dict[str, Form] = {
         "next",
         "go on with the inquiry, one decision",
         r"(?:next|go on|continue|proceed)\W*",
-        r".*\b(?:go on|continue|carry on|proceed|next step)\b.*",
+        rf"{_ASKED_POLITELY}(?:(?:go on|continue|carry on|proceed)(?: with (?:it|this|the (?:inquiry|run)))?"
+        r"|(?:the )?next(?: step| one)?)(?:,? (?:please|now|then))?\W*",
     ),
     "similar": _form(
         "what else fires like this?",
@@ -161,9 +172,10 @@ TEXTUAL = frozenset({"test", "compare", "hypothesis", "edit", "note"})  # nothin
 
 
 def parse(line: str) -> Understood:
-    """Read a line. A command that wants a text and has none is not understood."""
+    """Read a line. A command that wants a text and has none is not understood, and only a short line loosely."""
     spoken = line[:LONGEST].strip()
-    for exact in (True, False):
+    short = len(spoken) <= LOOSE and len(spoken.splitlines()) == 1
+    for exact in (True, False) if short else (True,):
         for name, form in FORMS.items():
             pattern = form.exact if exact else form.loose
             found = pattern.fullmatch(spoken) if pattern is not None and spoken else None

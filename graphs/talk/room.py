@@ -74,10 +74,10 @@ class Room:
         before = [said.text for said in self._transcript.said(EARLIER)] if self._answering.name else []
         line, cut = line[:LONGEST], len(line) > LONGEST
         self._transcript.keep(PERSON, line)
-        understood = parse(line)
-        if understood.exact and understood.command is not None and understood.command.name == "quit":
-            return False
         try:
+            understood = parse(line)
+            if understood.exact and understood.command is not None and understood.command.name == "quit":
+                return False
             self._say([words(CUT, "yellow")] * cut)
             self._say(self._answered(line, understood, before))
         except KeyboardInterrupt:

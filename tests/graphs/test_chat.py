@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -137,9 +138,16 @@ def test_a_command_in_its_own_form_is_understood_exactly(line: str, command: Com
         ("why did that fire?", Command("why")),
         ("what does it do?", Command("explanation")),
         ("what stops this neuron", Command("kills")),
+        ("what stops it?", Command("kills")),
+        ("how can I silence this neuron", Command("kills")),
+        ("what would break it", Command("kills")),
+        ("can it be silenced?", Command("kills")),
+        ("what makes it stop firing?", Command("kills")),
         ("give me the weakest 7, please", Command("bottom", number=7)),
         ("how does it compare with 9.653?", Command("compare", "9.653")),
         ("please go on", Command("next")),
+        ("ok, continue, please", Command("next")),
+        ("can you go on with the inquiry?", Command("next")),
         ("are there similar neurons", Command("similar")),
     ],
 )
@@ -153,6 +161,42 @@ def test_a_line_that_is_no_command_has_near_ones(line: str) -> None:
     understood = parse(line)
     assert understood.command is None
     assert 1 <= len(understood.nearest) <= 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "try:\n    import os\nexcept ImportError: pass",
+        "try: import os",
+        "while True:\n    break",
+        "for line in lines:\n    if not line:\n        continue\n    print('x')",
+        "for line in lines: continue",
+        'subprocess.run("ls")',
+        "does it fire on line breaks?",
+        "don't stop",
+        "please stop",
+        "it never stops it",
+        "the train stops this morning",
+        "to be continued in the next step",
+        "please test " + "the red apple " * 12 + "'a river'",
+    ],
+)
+def test_pasted_code_and_ordinary_sentences_start_nothing(line: str) -> None:
+    assert parse(line).command is None
+
+
+def test_a_long_line_is_read_at_once() -> None:
+    began = time.monotonic()
+    assert parse(("test' " * LONGEST)[:LONGEST]).command is None
+    assert time.monotonic() - began < 2.0
+
+
+def test_ctrl_c_while_a_line_is_read_ends_only_the_reading(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(line: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graphs.talk.room.parse", interrupted)
+    assert "stopped; what is done is kept" in talk.say("scores")
 
 
 @given(st.text(max_size=300))
