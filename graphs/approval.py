@@ -1,9 +1,11 @@
 """A person's word before each worker: the supervisor's decision waits in an interrupt until it is answered.
 
-Knows the question and which answers it takes: yes, or the name of a node that is legal now. Anything else is asked
-again, with what was wrong. Refuses to know who answers and how the question is shown.
+Knows the question and which answers it takes: yes, or the name of a node that is legal now; a conversation takes no as
+well, for another time. Anything else is asked again, with what was wrong. Refuses to know who answers and how the
+question is shown.
 """
 
+import re
 from typing import Any, TypedDict
 
 from langgraph.types import interrupt
@@ -12,7 +14,9 @@ from graphs.bench import Bench
 from graphs.legality import legal
 from graphs.state import Inquiry
 
-YES = "yes"
+_MORE = r"(?: (?:please|thanks|thank you|continue|go on|go ahead|proceed|do it|do that))*"
+_YES = re.compile(rf"(?:yes|y|yeah|yep|sure|ok|okay|go ahead)(?: (?:yes|sure|ok|okay))*{_MORE}")
+_NO = re.compile(r"(?:no|n|nope|stop|not now|not yet)(?: (?:thanks|thank you|please|stop|wait|not now|not yet|dont))*")
 
 
 class Question(TypedDict):
@@ -41,7 +45,18 @@ def taken(answer: object, question: Question) -> str | None:
     """The node that an answer lets run; None for an answer that is not taken."""
     if not isinstance(answer, str):
         return None
-    word = answer.strip().lower().replace(" ", "_")
-    if word in (YES, "y", "ok"):
+    said = _said(answer)
+    if _YES.fullmatch(said):
         return question["node"]
-    return word if word in question["allowed"] else None
+    node = said.replace(" ", "_")
+    return node if node in question["allowed"] else None
+
+
+def declined(answer: str) -> bool:
+    """Whether an answer is a no."""
+    return _NO.fullmatch(_said(answer)) is not None
+
+
+def _said(answer: str) -> str:
+    """An answer in small letters without marks."""
+    return " ".join(re.sub(r"[^\w\s]", " ", re.sub(r"[’']", "", answer.lower())).split())

@@ -44,6 +44,13 @@ class Talk:
         """Whether the inquiry waits for a person's answer."""
         return self._going is not None and self._going.question is not None
 
+    @property
+    def answers(self) -> str:
+        """Which answers the open question takes, in words."""
+        question = self._going.question if self._going is not None else None
+        nodes = [node for node in question["allowed"] if node != question["node"]] if question is not None else []
+        return f"yes, no, or another node: {', '.join(nodes)}" if nodes else "yes or no"
+
     def do(self, command: Command) -> Lines:
         """Do it; raises Unable, and the failures of graphs/failures.py."""
         if command.name in self._done:
@@ -58,9 +65,9 @@ class Talk:
         """What an answer to the open question sets off; None for a line that is no answer, or without a question."""
         if self._going is None or (question := self._going.question) is None:
             return None
-        from graphs.approval import taken
+        from graphs.approval import declined, taken
 
-        if line.strip().lower() in ("no", "n"):
+        if declined(line):
             self._going.question = None
             return iter([words("nothing was started; next asks again")])
         node = taken(line, question)

@@ -1,11 +1,12 @@
 """The conversation itself: a line in, lines out as they come, both kept before they are shown.
 
-Knows the order of things: an open question is answered first, then a command in its own form is done, then the language
-model is asked what a line means, and last the line is read loosely, and said so. A failure that a person can put right
-is one line and the conversation goes on; Ctrl-C ends the command that runs, Ctrl-D the conversation.
+Knows the order of things: an open question is answered first, then a command in its own form is done. While no question
+is open the language model is asked what any other line means, and last it is read loosely, and said so. A failure that
+a person can put right is one line and the conversation goes on; Ctrl-C ends the command that runs, Ctrl-D the
+conversation.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,11 @@ class Room:
         line, cut = line[:LONGEST], len(line) > LONGEST
         self._transcript.keep(PERSON, line)
         try:
-            understood = parse(line)
-            if understood.exact and understood.command is not None and understood.command.name == "quit":
+            approval, understood = self._talk.answer(line), parse(line)
+            if approval is None and understood.exact and understood.command == Command("quit"):
                 return False
             self._say([words(CUT, "yellow")] * cut)
-            self._say(self._answered(line, understood, before))
+            self._say(self._answered(line, understood, before) if approval is None else approval)
         except KeyboardInterrupt:
             self._say([words("stopped; what is done is kept", "yellow")])
         except Unable as failure:
@@ -89,30 +90,30 @@ class Room:
         return True
 
     def _answered(self, line: str, understood: Understood, before: Sequence[str]) -> Iterator["Text"]:
-        approval = self._talk.answer(line)
-        if approval is not None:
-            yield from approval
-            return
         command = understood.command if understood.exact else None
-        if command is None and self._answering.name:
+        if command is None and not self._talk.asked:
+            command = yield from self._read(line, understood, before)
+        if command is not None:
+            yield from self._talk.do(command)
+        if self._talk.asked and (command is None or command.name != "next"):
+            yield words(f"the question is still open: {self._talk.answers}", "yellow")
+
+    def _read(
+        self, line: str, understood: Understood, before: Sequence[str]
+    ) -> Generator["Text", None, Command | None]:
+        """What a line means that is no command in its own form; None where it is answered in words, or by nothing."""
+        if self._answering.name:
             with self._listening() as hear:
                 command, answer, failure = self._answering.understood(line, before, self._talk.last, hear)
             if answer:
                 yield words(self._unmeasured(answer))
-                return
-            yield words(
-                f"{self._answering.name} gave no answer ({failure}); reading the line myself"
-                if command is None
-                else f"I understood: {command.line}",
-                "dim",
-            )
-        if command is None:
-            command = understood.command
-            yield words(_reading(command, understood.nearest), "dim" if command else "yellow")
-        if command is not None:
-            yield from self._talk.do(command)
-        if self._talk.asked and (command is None or command.name != "next"):
-            yield words("the question is still open: yes, no, or another node", "yellow")
+                return None
+            if command is not None:
+                yield words(f"I understood: {command.line}", "dim")
+                return command
+            yield words(f"{self._answering.name} gave no answer ({failure}); reading the line myself", "dim")
+        yield words(_reading(understood), "dim" if understood.command else "yellow")
+        return understood.command
 
     @contextmanager
     def _listening(self) -> Iterator[Hear | None]:
@@ -156,7 +157,7 @@ class Room:
         yield words("help lists the commands", "dim")
 
 
-def _reading(command: Command | None, nearest: Sequence[str]) -> str:
-    if command is not None:
-        return f"I understood: {command.line}"
-    return f"I did not understand that. The nearest commands: {'  ·  '.join(nearest)}"
+def _reading(understood: Understood) -> str:
+    if understood.command is not None:
+        return f"I understood: {understood.command.line}"
+    return f"I did not understand that. The nearest commands: {'  ·  '.join(understood.nearest)}"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from agents.chat_model import open_chat_model
 from agents.conversation import Choice, instruct, read
 from evals.ollama_stub import OllamaStub
+from graphs.approval import Question, taken
 from graphs.chat import main
 from graphs.console import terminal
 from graphs.session import STORE, Session, resumable
@@ -193,7 +194,7 @@ def test_a_long_line_is_read_at_once() -> None:
 
 def test_ctrl_c_while_a_line_is_read_ends_only_the_reading(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(line: str) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(line)
 
     monkeypatch.setattr("graphs.talk.room.parse", interrupted)
     assert "stopped; what is done is kept" in talk.say("scores")
@@ -458,6 +459,49 @@ def test_with_ask_no_worker_runs_before_a_person_has_said_so(fresh: Callable[...
         assert not again.store.run(run_id).settings["ask"]
     with Session(resumable(home, run_id), run_id=run_id) as session:
         assert session.run_search().verdict  # without --ask nobody is asked
+
+
+def test_an_open_question_takes_yes_and_no_as_people_say_them_and_reads_nothing_else(
+    fresh: Callable[..., Conversation],
+) -> None:
+    with fresh(ask=True) as talk:
+        run_id = talk.desk.run_id
+        for no in ("No.", "no thanks", "no, stop", "stop", "N"):
+            assert "next is" in talk.say("next")
+            assert "nothing was started; next asks again" in talk.say(no)
+        assert "next is" in talk.say("next")
+        steps = len(talk.store.steps(run_id))
+        for line in ("what stops it?", "go on please", "have you tested 'the river'?", "yes, but later"):
+            said = talk.say(line)
+            assert said.startswith("the question is still open: yes, no, or another node: ")
+            assert "prune_augment" in said
+            assert len(talk.store.steps(run_id)) == steps
+        for yes in ("Yes.", "yes!", "yes, continue", "ok", "go ahead"):
+            if talk.desk.run().state == "finished":
+                break
+            assert "step" in talk.say(yes)
+            assert len(talk.store.steps(run_id)) > steps
+            steps = len(talk.store.steps(run_id))
+
+
+@pytest.mark.parametrize(
+    ("answer", "node"),
+    [
+        ("Yes.", "hypothesis"),
+        ("yes!", "hypothesis"),
+        ("yes, continue", "hypothesis"),
+        ("Ok, go ahead", "hypothesis"),
+        ("y", "hypothesis"),
+        ("Prune augment.", "prune_augment"),
+        ("explainer", None),
+        ("yes, but not that one", None),
+        ("no", None),
+        (None, None),
+    ],
+)
+def test_an_answer_is_yes_or_a_node_that_is_allowed(answer: object, node: str | None) -> None:
+    question = Question(node="hypothesis", why="", allowed=["hypothesis", "prune_augment"], fault="")
+    assert taken(answer, question) == node
 
 
 def test_ctrl_c_ends_the_command_that_runs_and_nothing_is_lost_or_done_twice(
