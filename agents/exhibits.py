@@ -33,7 +33,7 @@ _CAPTIONS = {
 
 MOST = {"highest": 14, "lowest": 6, "ordinary": 4, "shortest": 8, "swaps": 14, "hypotheses": 8, "rejected": 8}
 CHARACTERS = 14_000  # of the whole; about 4,500 tokens, which leaves room for the task, the answer and a repair
-TEXT_CHARACTERS = 200
+TEXT_CHARACTERS, NOTE_CHARACTERS = 200, 2_000
 BEFORE_PEAK, AFTER_PEAK = 240, 60  # characters
 
 
@@ -51,7 +51,7 @@ def exhibit(evidence: Evidence, rejected: Sequence[Candidate] = ()) -> str:
         "swaps": _swaps(evidence)[: MOST["swaps"]],
         "hypotheses": [_hypothesis(claim) for claim in evidence.hypotheses[-MOST["hypotheses"] :]],
         "rejected": [_candidate(candidate) for candidate in rejected[-MOST["rejected"] :]],
-        "notes": [{"analyst": clip(evidence.notes)}] if evidence.notes else [],
+        "notes": [{"analyst": clip_start(evidence.notes, NOTE_CHARACTERS)}] if evidence.notes else [],
     }
     while True:
         shown = "\n\n".join([NOTICE, *(_block(name, rows) for name, rows in blocks.items() if rows)])
@@ -70,9 +70,9 @@ def clip(text: str) -> str:
     return text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS] + "…"
 
 
-def clip_start(text: str) -> str:
-    """The end of a text: where a trigger fires."""
-    return text if len(text) <= TEXT_CHARACTERS else "…" + text[-TEXT_CHARACTERS:]
+def clip_start(text: str, most: int = TEXT_CHARACTERS) -> str:
+    """The end of a text, with a mark where it was cut: where a trigger fires, and the newest notes."""
+    return text if len(text) <= most else "…" + text[-most:]
 
 
 def marked(tokens: Sequence[str], position: int | None) -> str:

@@ -5,9 +5,9 @@ Knows how a run is named, begun, resumed, stopped and finished. Whoever watches 
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -169,17 +169,26 @@ class Session:
 
 
 def resumable(home: Path, run_id: str) -> Means:
-    """The means of a stored run; a finished one needs no language model.
+    """The means of a stored run, with what conversations noted; a finished one needs no language model.
 
     Raises UnknownRun for an unknown name, and RunConflict for a run that no inquiry made (tools.prune with --keep).
     """
     with Store.open(home / STORE) as store:
-        run = store.run(run_id)
+        run, noted = store.run(run_id), store.noted(run_id)
     settings: dict[str, Any] = run.settings | ({"llm": None, "judge": None} if run.state == FINISHED else {})
     if not settings.keys() <= {field.name for field in fields(Means)}:
         raise RunConflict(f"run {run_id} was made by another command: there is no inquiry to go on with")
     settings |= {"home": str(home), "surveys": None, "seed_prompts": tuple(settings.get("seed_prompts", ()))}
-    return Means(**settings)
+    means = Means(**settings)
+    return replace(means, notes=with_notes(means.notes, noted))
+
+
+def with_notes(notes: str, noted: Sequence[str]) -> str:
+    """Notes with each of those that were `noted` on lines of its own behind them, once."""
+    for note in noted:
+        if f"\n{note}\n" not in f"\n{notes}\n":
+            notes = f"{notes}\n{note}" if notes else note
+    return notes
 
 
 def _fresh_name(target: str) -> str:

@@ -92,6 +92,12 @@ class Queries(ABC):
         found = self._fetch(sql, [run_id])
         return [Step(run, number, node, json.loads(update), seconds) for run, number, node, update, seconds in found]
 
+    def noted(self, run_id: str) -> list[str]:
+        """What was noted about a run in conversations, in order."""
+        sql = 'SELECT "update" FROM steps WHERE run_id = ? AND contains("update", \'"note"\') ORDER BY number'
+        updates = [json.loads(update) for (update,) in self._fetch(sql, [run_id])]
+        return [str(update["note"]) for update in updates if "note" in update]
+
     def last_step(self, run_id: str) -> int:
         """The highest committed step number, 0 before the first."""
         return self._fetch("SELECT coalesce(max(number), 0) FROM steps WHERE run_id = ?", [run_id])[0][0]

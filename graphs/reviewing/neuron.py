@@ -66,6 +66,7 @@ def context(overview: Overview, run_id: str, *, home: Path) -> dict[str, Any]:
         "total": overview.counts(run_id)["records"],
         "others": overview.others(run_id, limit=OTHERS),
         "notes": kept,
+        "noted": overview.noted(run_id),
         "broken_notes": broken,
         "can_note": notes.safe(run_id),
         "longest_note": notes.LONGEST,

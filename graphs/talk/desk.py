@@ -147,11 +147,18 @@ class Desk:
         known = {record.prompt.key: record for record in reversed(store.records(self.run_id))}
         return [known[prompt.key] for prompt in prompts]
 
+    def note(self, text: str) -> None:
+        """Keep a note with the run; agents see it from now on."""
+        self.commit("note", {"note": text})
+        if (session := self._session) is not None:
+            from graphs.session import with_notes
+
+            session.means = session.bench.limited({"notes": with_notes(session.means.notes, [text])})
+
     def notes(self) -> list[str]:
         """What was noted in conversations about the run, in order."""
         with self.reading() as store:
-            updates = [step.update for step in store.steps(self.run_id) if step.node == NODE]
-        return [str(update["note"]) for update in updates if "note" in update]
+            return store.noted(self.run_id)
 
     def last_tested(self) -> int | None:
         """The record of the last text that a person had measured in a conversation; None before the first."""
@@ -165,10 +172,9 @@ class Desk:
         return {"adds": [plain(prompt) for prompt in prompts]}
 
     def _settle(self, session: "Session") -> None:
-        """For this conversation only: a person is asked where they want to be, and agents see the notes."""
+        """For this conversation only: a person is asked where they want to be."""
         self.run_id = session.run_id
-        notes = "\n".join(filter(None, [session.means.notes, *self.notes()]))
-        session.means = session.bench.limited({"ask": self.ask, "notes": notes})
+        session.means = session.bench.limited({"ask": self.ask})
 
 
 def _begun(means: Means) -> "Session":

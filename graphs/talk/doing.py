@@ -184,7 +184,7 @@ class Talk:
         yield from arguing.stated(self.desk, said, command="edit", old=old)
 
     def _note(self, command: Command) -> Lines:
-        self.desk.commit("note", {"note": command.text})
+        self.desk.note(command.text)
         yield words("noted")
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import replace
 
-from agents.exhibits import AFTER_PEAK, BEFORE_PEAK, CHARACTERS, exhibit, marked
+from agents.exhibits import AFTER_PEAK, BEFORE_PEAK, CHARACTERS, NOTE_CHARACTERS, exhibit, marked
 from memory.records import Candidate, Origin, Prompt
 from tests.agents.scene import evidence, record
 
@@ -55,6 +55,14 @@ def test_a_long_text_is_cut_around_its_peak() -> None:
 
 def test_an_unmeasured_text_is_shown_without_a_mark() -> None:
     assert marked(["a", " b"], None) == "a b"
+
+
+def test_of_long_notes_the_newest_are_shown() -> None:
+    (shown,) = block(exhibit(replace(evidence(), notes="n" * 9_000 + "the newest")), "notes")
+    told = str(shown["analyst"])
+    assert told.endswith("nthe newest")
+    assert told.startswith("…n")
+    assert len(told) == NOTE_CHARACTERS + 1
 
 
 def test_the_fullest_evidence_fits_the_context() -> None:

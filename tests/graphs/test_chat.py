@@ -401,6 +401,26 @@ def test_what_was_said_is_kept_and_shown_again(means: Means, finished: str) -> N
         assert "the man saw" in third.say("why?")
 
 
+def test_a_note_reaches_agents_at_once_and_whoever_goes_on_with_the_run(means: Means) -> None:
+    with Conversation(Path(means.home), None, replace(means, notes="from a file")) as talk:
+        talk.say("note: a fruit neuron")
+        assert talk.desk.session().bench.evidence(talk.desk.run_id).notes == "from a file\na fruit neuron"
+        talk.say("note: and rivers\\nin spring")
+        talk.say("note: a fruit neuron")
+        noted = "from a file\na fruit neuron\nand rivers\nin spring"
+        assert talk.desk.session().means.notes == noted
+        home, run_id = talk.desk.home, talk.desk.run_id
+    for _ in range(2):
+        kept = resumable(home, run_id)
+        assert kept.notes == noted
+        with Session(kept, run_id=run_id) as session:
+            assert session.bench.evidence(run_id).notes == noted
+    with Conversation(home, run_id) as talk:
+        talk.say("note: third")
+        talk.say("test this: the man saw")
+        assert talk.desk.session().means.notes == f"{noted}\nthird"
+
+
 def test_next_goes_to_one_decision_at_a_time_and_does_what_the_command_alone_does(
     means: Means, finished: str, fresh: Callable[..., Conversation]
 ) -> None:

@@ -16,10 +16,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from graphs.review import main
+from graphs.reviewing.app import Review
 from graphs.reviewing.guard import LARGEST_BODY
+from graphs.state import STORE
 from memory import notes
 from memory.notes import NoteError
-from tests.graphs.review_home import BAD, GOOD, PORT, TRAVERSAL, begin_night
+from memory.records import Step
+from memory.store import Store
+from tests.graphs.review_home import BAD, DEAD, GOOD, PORT, TRAVERSAL, Words, begin_night, browser, make
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -119,6 +123,19 @@ def test_a_note_is_kept_and_shown_as_text(client: TestClient, reviewed: Path) ->
     assert "seems right\n&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31m" in page
     lines = (reviewed / "notes" / f"{GOOD}.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines][1] == "and again"
+
+
+def test_what_a_conversation_noted_is_shown_beside_the_notes(tmp_path: Path) -> None:
+    home = make(tmp_path / "runs")
+    with Store.open(home / STORE) as store:
+        store.commit(Step(DEAD, 9, "conversation", {"spoken_of": "note", "note": "silent\n<script>even</script> here"}))
+    review = Review(home, open_encoder=Words)
+    try:
+        page = browser(review).get(f"/run/{DEAD}").text
+    finally:
+        review.close()
+    assert "silent\n&lt;script&gt;even&lt;/script&gt; here" in page
+    assert "Nobody has noted anything" not in page
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "\ud800"])
