@@ -29,7 +29,7 @@ from tools.survey import Progress
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-FINISHED = "finished"
+RUNNING, FINISHED = "running", "finished"
 LAST_STEPS = 5  # that may follow once the budget of steps is spent
 
 Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
@@ -91,7 +91,7 @@ class Session:
         """
         changed = {"max_iterations": max_iterations, "min_improvement": min_improvement_threshold}
         self._limit({name: value for name, value in changed.items() if value is not None})
-        if self.bench.store.run(self.run_id).state != FINISHED:
+        if self.under_way():
             try:
                 self._drive(watch or _unwatched, stop or _never)
             except StepFailed as error:
@@ -99,6 +99,13 @@ class Session:
                 raise
             self.finish()
         return self.findings()
+
+    def under_way(self) -> bool:
+        """Whether there is anything to go on with; if so the run is running, whatever became of it before."""
+        state = self.bench.store.run(self.run_id).state
+        if state not in (RUNNING, FINISHED):
+            self.bench.store.finish(self.run_id, RUNNING)
+        return state != FINISHED
 
     def finish(self) -> None:
         """The run is finished; its trace is told the scores."""
@@ -115,13 +122,14 @@ class Session:
         return data | {"top_10": data["top"], "bottom_10": data["bottom"]}
 
     def _announce(self) -> None:
-        """Begin the run, or take it up again; a finished one is left as it is."""
+        """Begin the run, or take it up again in the state it is in; a finished one is left as it is."""
         store, target = self.bench.store, self.bench.target
         known = store.run(self.run_id) if self.resumed else None
         if known is not None and known.target.model_hash != target.model_hash:
             raise RunConflict(f"run {self.run_id} is about other weights of {target.model} than are there now")
         if known is None or known.state != FINISHED:
-            store.begin(Run(self.run_id, target, self.means.seed, asdict(self.means)))
+            state = known.state if known is not None else RUNNING
+            store.begin(Run(self.run_id, target, self.means.seed, asdict(self.means), state))
         if isinstance(self.bench.mind, Language):
             self.bench.mind.asked = len(store.calls(self.run_id))
 

@@ -27,7 +27,7 @@ from graphs.inquiry import build
 from graphs.legality import most_steps
 from graphs.night.attempt import summary
 from graphs.report.page import write
-from graphs.session import FINISHED, LAST_STEPS, Session
+from graphs.session import LAST_STEPS, Session
 from graphs.settings import BUILT_IN, SettingError, choose_mind, choose_model
 from graphs.state import STORE, Means
 from graphs.steps import StepFailed
@@ -73,7 +73,7 @@ def inquiry() -> "CompiledStateGraph[Any, Means, Any, Any]":
         session = await asyncio.to_thread(_opened, runtime.context, state.run_id)
         try:
             limit: Any = {"recursion_limit": most_steps(session.means) + LAST_STEPS}
-            if session.bench.store.run(session.run_id).state != FINISHED:
+            if session.under_way():
                 await steps.ainvoke({"run_id": session.run_id}, limit, context=session.means)
             return await asyncio.to_thread(_ended, session)
         except StepFailed as error:

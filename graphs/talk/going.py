@@ -58,6 +58,7 @@ class Going:
                 why = str(before.values.get("why", "the supervisor sent it here"))
                 self.question = Question(node=before.next[0], why=why, allowed=[before.next[0]], fault="")
                 return
+            session.under_way()
             begin: Any = Command(resume=answer) if answer is not None and before.interrupts else start
             stops = () if session.means.ask else BEFORE
             traced = config | session.trace.begin()

@@ -455,6 +455,18 @@ def test_what_is_said_between_two_steps_reaches_the_inquiry(fresh: Callable[...,
         assert max(step.update.get("spoken", 0) for step in steps) == sum(step.node == NODE for step in steps)
 
 
+def test_a_failed_run_stays_failed_until_its_inquiry_goes_on(fresh: Callable[..., Conversation]) -> None:
+    with fresh() as talk:
+        talk.store.finish(talk.desk.run_id, "failed(for the test)")
+        home, run_id = talk.desk.home, talk.desk.run_id
+    with Conversation(home, run_id) as talk:
+        assert "peak" in talk.say("test this: the red apple river")
+        assert talk.desk.run().state == "failed(for the test)"
+    with Conversation(home, run_id) as talk:
+        assert "survey" in talk.say("next")
+        assert talk.desk.run().state == "running"
+
+
 def test_with_ask_no_worker_runs_before_a_person_has_said_so(fresh: Callable[..., Conversation]) -> None:
     with fresh(ask=True) as talk:
         asked = talk.say("next")

@@ -164,12 +164,17 @@ def test_a_run_is_resumed_from_its_name_alone(means: Means) -> None:
         assert "nothing" not in {run.id for run in store.runs()}
 
 
-def test_a_failed_run_is_told_as_running_again_once_it_is_taken_up(means: Means) -> None:
+def test_a_failed_run_is_told_as_running_again_once_it_goes_on(means: Means) -> None:
     with Session(means) as session:
-        run_id = session.run_id
-        session.bench.store.finish(run_id, "failed(for the test)")
-    with Session(means, run_id=run_id) as session:
-        assert session.bench.store.run(run_id).state == "running"
+        run_id, store = session.run_id, session.bench.store
+        store.finish(run_id, "failed(for the test)")
+    told: list[str] = []
+    with Session(resumable(Path(means.home), run_id), run_id=run_id) as session:
+        store = session.bench.store
+        assert store.run(run_id).state == "failed(for the test)"
+        session.run_search(watch=lambda *_: told.append(store.run(run_id).state))
+        assert set(told) == {"running"}
+        assert store.run(run_id).state == "finished"
 
 
 def test_a_run_is_not_continued_on_other_weights(means: Means, tmp_path: Path) -> None:
