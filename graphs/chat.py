@@ -6,9 +6,10 @@ before it began. Everything said is kept under HOME/chats, everything measured i
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphs import command, flags, offline, tracing
 from graphs.command import say
@@ -17,6 +18,7 @@ from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, home, o
 if TYPE_CHECKING:
     from agents.chat_model import ChatModel
     from graphs.talk.desk import Desk
+    from memory.records import Run
 
 
 def main(words: list[str] | None = None) -> int:
@@ -57,31 +59,50 @@ def _chat(arguments: argparse.Namespace) -> int:
     with _desk(arguments, folder, run_id) as desk:
         desk.run()
         transcript = Transcript(folder, getattr(arguments, "thread", default_thread(desk.run_id)))
+        if transcript.run_id not in (None, desk.run_id):
+            raise SettingError(_about_another(transcript.thread, str(transcript.run_id)))
         interactive = sys.stdin.isatty() and sys.stdout.isatty()
         room = Room(desk, transcript, Answering(desk, chat), terminal(), echo=not interactive)
         room.enter()
         room.converse(reader(folder, lambda: _names(desk)))
-        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}")
+        elsewhere = f" --home {shlex.quote(arguments.home)}" if hasattr(arguments, "home") else ""
+        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}{elsewhere}")
     if line := tracing.flush():
         say(line)
     return 0
 
 
 def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
-    """The stored run that is meant, None for a unit without one. Raises SettingError when nothing is meant."""
+    """The stored run that is meant, None for a unit without one. Raises SettingError when none is meant, or two are."""
     from graphs.talk.transcript import Transcript, named
 
-    wanted = getattr(arguments, "run", None)
+    wanted, thread = getattr(arguments, "run", None), getattr(arguments, "thread", None)
     if wanted is not None:
         return named("--run", wanted)
-    thread = getattr(arguments, "thread", None)
-    if thread is not None and (found := Transcript(folder, thread).run_id) is not None:
-        return named("--run", found)
     unit = any(hasattr(arguments, flag) for flag in ("layer", "neuron", "sae", "feature", "hook", "index"))
+    if thread is not None and (found := Transcript(folder, thread).run_id) is not None:
+        return _of_thread(arguments, folder, thread, named("--run", found))
+    if thread is not None and not unit:
+        raise SettingError(f"no conversation {thread!r:.80} is kept in {folder}: name its run with --run, or a unit")
     newest = _newest(arguments, folder)
     if newest is None and not unit:
         raise SettingError(f"no run is kept in {folder}: name a unit with --layer L --neuron N, or use --home")
     return newest
+
+
+def _of_thread(arguments: argparse.Namespace, folder: Path, thread: str, run_id: str) -> str:
+    """The run of a conversation. Raises SettingError where the arguments name another unit."""
+    from graphs.talk.desk import Desk
+
+    if not _meant(arguments, Desk(folder, run_id).run()):
+        raise SettingError(_about_another(thread, run_id))
+    return run_id
+
+
+def _about_another(thread: str, run_id: str) -> str:
+    return (
+        f"conversation {thread} is about run {run_id}, not what is named here: leave that out, or take another --thread"
+    )
 
 
 def _newest(arguments: argparse.Namespace, folder: Path) -> str | None:
@@ -91,15 +112,20 @@ def _newest(arguments: argparse.Namespace, folder: Path) -> str | None:
 
     if not (folder / STORE).exists():
         return None
-    asked = {name: getattr(arguments, name) for name in ("layer", "neuron", "feature", "hook", "index", "sae", "model")
-             if hasattr(arguments, name)}  # fmt: skip
+    with Desk(folder, "any").reading() as store:
+        return next((run.id for run in store.runs() if _meant(arguments, run)), None)
+
+
+def _meant(arguments: argparse.Namespace, run: "Run") -> bool:
+    """Whether a run is of the unit that the arguments name, as far as they do."""
+    asked: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("layer", "neuron", "feature", "hook", "index", "sae", "model")
+        if hasattr(arguments, name)
+    }
     if "layer" in asked and "neuron" in asked:
         asked["sign"] = -1 if getattr(arguments, "negative", False) else 1
-    with Desk(folder, "any").reading() as store:
-        for run in store.runs():
-            if all(run.settings.get(name) == value for name, value in asked.items()):
-                return run.id
-    return None
+    return all(run.settings.get(name) == value for name, value in asked.items())
 
 
 def _desk(arguments: argparse.Namespace, folder: Path, run_id: str | None) -> "Desk":

@@ -711,6 +711,7 @@ def test_kill_9_loses_nothing_that_was_shown_as_measured(means: Means, finished:
         ["--run", "x' OR 1=1 --"],
         ["--thread", "../escape"],
         ["--thread", "a/b"],
+        ["--thread", "never-begun"],
         ["--layer", "1"],
     ],
 )
@@ -722,6 +723,39 @@ def test_bad_input_is_one_line_and_status_2(
     shown = capfd.readouterr()
     assert len(shown.err.splitlines()) == 1, shown.err
     assert "Traceback" not in shown.err
+
+
+def test_a_conversation_about_another_run_is_not_gone_on_with(
+    means: Means, finished: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(means.home)
+    thread = default_thread(finished)
+    with Store.open(home / STORE) as store:
+        other = next(run.id for run in store.runs() if run.target.index == SPLIT)
+    with Conversation(home, finished):
+        pass
+    before = (home / "chats" / f"{thread}.jsonl").read_bytes()
+    for words in (["--run", other], ["--layer", "0", "--neuron", str(SPLIT)]):
+        assert main(["--home", means.home, "--llm", "built-in", "--thread", thread, *words]) == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert f"conversation {thread} is about run {finished}" in line
+    assert (home / "chats" / f"{thread}.jsonl").read_bytes() == before
+    monkeypatch.setattr("sys.stdin", io.StringIO("quit\n"))
+    assert main(["--home", means.home, "--llm", "built-in", "--thread", "never-begun"]) == 2
+    assert "no conversation 'never-begun' is kept" in capfd.readouterr().err
+    same = ["--thread", thread, "--layer", "0", "--neuron", str(PAIR)]
+    assert main(["--home", means.home, "--llm", "built-in", *same]) == 0
+
+
+def test_going_on_is_told_with_the_home_that_was_given(
+    means: Means, finished: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "my runs"
+    home.symlink_to(means.home)
+    monkeypatch.setattr("sys.stdin", io.StringIO("quit\n"))
+    assert main(["--home", str(home), "--llm", "built-in", "--run", finished]) == 0
+    line = capfd.readouterr().out.splitlines()[-1]
+    assert line.endswith(f"python -m graphs.chat --thread {default_thread(finished)} --home '{home}'")
 
 
 def test_hostile_texts_reach_neither_the_screen_nor_a_file_name(talk: Conversation) -> None:
