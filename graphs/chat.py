@@ -147,11 +147,11 @@ def _model(arguments: argparse.Namespace) -> "ChatModel | None":
 
 
 def _names(desk: "Desk") -> list[str]:
-    """What can be compared with: neurons, and runs by id."""
+    """What can be compared with."""
+    from graphs.talk import comparing
+
     with desk.reading() as store:
-        runs = [run for run in store.runs() if run.id != desk.run_id]
-    neurons = dict.fromkeys(f"{run.target.layer}.{run.target.index}" for run in runs)
-    return [*neurons, *(run.id for run in runs)]
+        return comparing.names(store, desk.run_id)
 
 
 if __name__ == "__main__":

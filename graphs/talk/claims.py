@@ -59,8 +59,9 @@ def told(claim: Hypothesis) -> str:
 
 
 def found(claims: Sequence[Hypothesis], name: str) -> Hypothesis | None:
-    """The claim of an id, or the n-th for h-n."""
-    by_id = {claim.id: claim for claim in claims}
+    """The claim of an id, or the n-th for h-n, in small letters or capitals."""
+    by_id = {claim.id.lower(): claim for claim in claims}
+    name = name.lower()
     place = re.fullmatch(r"h-(\d{1,4})", name)
     if name in by_id or not place:
         return by_id.get(name)

@@ -54,12 +54,12 @@ def _form(line: str, usage: str, what: str, exact: str, loose: str | None = None
     return Form(line, usage, what, re.compile(exact, flags), re.compile(loose, flags) if loose else None)
 
 
-_UNIT = r"(?P<text>L?\d{1,3}(?:\.|N|:)\d{1,6}|[A-Za-z0-9][\w.-]{8,119})"
+_WORD = r"[A-Za-z0-9][\w.-]{0,159}"
+_RUN = rf"(?=[\w.-]*[A-Za-z])(?=[\w.-]*\d)(?=[\w.]*-){_WORD}"
+_NAMED = rf"(?:{_RUN}|L?\d{{1,4}}[.:NFRHC]\d{{1,9}}-?)"
 _QUOTED = r"[\"'“‘`](?P<text>.+)[\"'”’`]"
 _NOT = r"(?!.*(?:n[’']t|\b(?:dont|not|never)\b))"
-_UNIT_SAID = (
-    r"(?:it|(?:this|that)(?! \w)|(?:(?:the|this|that|its) )?(?:neuron|unit|feature|activation|firing)|L?\d+[.N:]\d+)\b"
-)
+_UNIT_SAID = r"(?:it|(?:this|that)(?! \w)|(?:(?:the|this|that|its) )?(?:neuron|unit|feature|activation|firing))\b"
 _KILLED = r"(?:killed|stopped|silenced|broken)"
 _ASKED_POLITELY = r"(?:(?:please|ok|okay|yes|now|and|then|so|well|let[’']?s|can you|could you|do|take),? )*"
 
@@ -134,8 +134,9 @@ FORMS: dict[str, Form] = {
         "compare with {text}",
         "compare with 9.653",
         "another neuron or run, side by side",
-        rf"compare(?: it)?(?: with| to)? {_UNIT}",
-        rf".*\b(?:compare|versus|vs|against|difference)\b.*?{_UNIT}.*",
+        rf"compare(?: it)?(?: with| to|(?= {_NAMED}\W*$)) (?P<text>{_WORD})\W*",
+        r".*\b(?:compare|versus|vs|against|difference)\b(?:.*\b(?:with|to|and|from|versus|vs|against) +|.*?\b)"
+        rf"(?P<text>{_NAMED})(?!\w).*",
     ),
     "next": _form(
         "next",

@@ -4,24 +4,21 @@
 cannot be done is one line. Refuses to read a person's words (commands.py) and to know a screen (room.py).
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from graphs.report.visible import number
-from graphs.talk import arguing, changing, drawing, showing
+from graphs.talk import arguing, changing, comparing, drawing, showing
 from graphs.talk.commands import Command
 from graphs.talk.desk import BUSY, Desk, Unable
 from graphs.talk.drawing import words
 from memory.queries import Queries
-from memory.records import Origin, Prompt, Run
+from memory.records import Origin, Prompt
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from graphs.talk.going import Going
 
-COMPARED = 10  # texts measured on another neuron
 WAIT = "one moment: the model is being loaded"
 
 Lines = Iterator["Text"]
@@ -132,25 +129,13 @@ class Talk:
 
     def _compare(self, command: Command) -> Lines:
         with self.desk.reading() as store:
-            other = _stored(store, self.desk.run_id, command.text)
+            other = comparing.found(store, self.desk.run_id, command.text)
             if other is not None:
                 yield from showing.side_by_side(store, self.desk.run_id, other.id)
                 return
-        unit = re.fullmatch(r"L?(\d+)[.N:](\d+)", command.text, re.IGNORECASE)
-        if unit is None:
-            raise Unable(f"no run {command.text!r:.80} is in this store, and a neuron is written LAYER.NEURON")
+        name = comparing.unit(command.text)
         yield from self._opening()
-        session = self.desk.session()
-        target = session.bench.subject.neuron(int(unit[1]), int(unit[2]))
-        with self.desk.reading() as store:
-            top = store.records(self.desk.run_id, limit=COMPARED, order="peak_desc", origins=showing.NATURAL)
-        readings = session.bench.subject.measure([record.prompt.text for record in top], target)
-        peaks = {record.id: reading.peak for record, reading in zip(top, readings, strict=True)}
-        self.desk.commit("compare", {"compared": {"with": target.name, "peaks": [[*pair] for pair in peaks.items()]}})
-        yield words(f"{target.name} has no run here; this run's strongest texts on both:", "bold")
-        yield words(f"  {session.bench.target.name:>7} {target.name:>7}", "dim")
-        for record in top:
-            yield words(f"  {number(record.peak):>7} {number(peaks[record.id]):>7}  {record.prompt.text[-54:]}")
+        yield from comparing.measured(self.desk, name)
 
     def _next(self, command: Command) -> Lines:
         del command
@@ -186,14 +171,3 @@ class Talk:
     def _note(self, command: Command) -> Lines:
         self.desk.note(command.text)
         yield words("noted")
-
-
-def _stored(store: Queries, run_id: str, name: str) -> Run | None:
-    """The newest other run of a neuron of the same model, or the run of this id."""
-    own = store.run(run_id)
-    wanted = "L{}N{}".format(*unit.groups()) if (unit := re.fullmatch(r"L?(\d+)[.N:](\d+)", name, re.I)) else None
-    for run in store.runs():
-        same = run.target.name == wanted and run.target.model == own.target.model
-        if run.id != run_id and (run.id == name or same):
-            return run
-    return None

@@ -25,15 +25,16 @@ from graphs.session import STORE, Session, resumable
 from graphs.state import Means
 from graphs.talk.answering import Answering
 from graphs.talk.commands import FORMS, LONGEST, MOST_SHOWN, TEXTUAL, Command, made, parse
+from graphs.talk.comparing import names
 from graphs.talk.desk import NODE, Desk
 from graphs.talk.keyboard import completions, openings, reader, sound
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread
-from memory.records import Fate, Origin, Step
+from memory.records import Fate, Kind, Origin, Run, Step, Target
 from memory.store import Store
 from tests.graphs.small_runs import remains, run, small_means, unprintable
 from tests.graphs.victims import fork
-from tests.tiny_models import DEAD, PAIR, SPLIT
+from tests.tiny_models import DEAD, MERGED, PAIR, SPLIT
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 KILLED = -9
@@ -116,6 +117,11 @@ def fresh(means: Means) -> Callable[..., Conversation]:
         ("scores", Command("scores")),
         ("compare with 9.653", Command("compare", "9.653")),
         ("compare with L9N653", Command("compare", "L9N653")),
+        ("compare with L6F123", Command("compare", "L6F123")),
+        ("compare with L9N652-?", Command("compare", "L9N652-")),
+        ("compare it with F117-all", Command("compare", "F117-all")),
+        ("compare with mine", Command("compare", "mine")),
+        ("compare L9N6-all", Command("compare", "L9N6-all")),
         ("next", Command("next")),
         ("what else fires like this?", Command("similar")),
         ("hypothesis: it fires on x", Command("hypothesis", "it fires on x")),
@@ -146,6 +152,8 @@ def test_a_command_in_its_own_form_is_understood_exactly(line: str, command: Com
         ("what makes it stop firing?", Command("kills")),
         ("give me the weakest 7, please", Command("bottom", number=7)),
         ("how does it compare with 9.653?", Command("compare", "9.653")),
+        ("Compare its activation with 9.653", Command("compare", "9.653")),
+        ("compare L9N652 with L6F123, please", Command("compare", "L6F123")),
         ("please go on", Command("next")),
         ("ok, continue, please", Command("next")),
         ("can you go on with the inquiry?", Command("next")),
@@ -340,6 +348,60 @@ def test_a_neuron_with_a_run_is_set_beside_this_one_and_another_is_measured(talk
     assert "no run" in talk.say("compare with no-such-run-here")
 
 
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """A data folder with begun runs of units of every kind."""
+    target = Target("tiny", "hash", "blocks.9.mlp.out.hook_in", 9, 652)
+    units = {
+        "own": target,
+        "F117-all": replace(target, layer=6, index=123, kind=Kind.FEATURE),
+        "L9N6-all": replace(target, sign=-1),
+        "ends.": replace(target, layer=10, index=1024),
+        "strange": replace(target, model="other", index=7),
+    }
+    with Store.open(tmp_path / STORE) as store:
+        for run_id, unit in units.items():
+            store.begin(Run(run_id, unit, 0, {}))
+    return tmp_path
+
+
+def test_what_can_be_compared_with_is_completed_by_its_name(beside: Path) -> None:
+    with Store.open(beside / STORE) as store:
+        offered = names(store, "own")
+    assert completions("compare with L6", offered) == ["compare with L6F123"]
+    assert completions("compare with l9n652", offered) == ["compare with L9N652-"]
+    assert completions("compare with 10.", offered) == ["compare with 10.1024"]
+    assert not {"6.123", "9.652", "9.7", "own"} & set(offered)
+    assert {"F117-all", "L9N6-all", "ends.", "strange"} <= set(offered)
+
+
+def test_a_run_is_found_by_its_id_and_by_its_unit(beside: Path) -> None:
+    with Conversation(beside, "own") as talk:
+        for line, other in {
+            "compare with L6F123": "L6F123 of tiny F117-all",
+            "compare with F117-all.": "L6F123 of tiny F117-all",
+            "Compare its activation with L9N652-.": "L9N652- of tiny L9N6-all",
+            "compare with L9N6-all": "L9N652- of tiny L9N6-all",
+            "compare with L10N1024.": "L10N1024 of tiny ends.",
+            "compare with ends.": "L10N1024 of tiny ends.",
+            "how does it compare to 10.1024?": "L10N1024 of tiny ends.",
+        }.items():
+            assert other in talk.say(line), line
+        assert "no run 'nothing' is in this store" in talk.say("compare with nothing")
+
+
+def test_a_unit_without_a_run_is_measured_as_this_run_measures(means: Means) -> None:
+    with Conversation(Path(means.home), None, replace(means, position="mean")) as talk:
+        talk.say("test this: to day river apple river")
+        assert f"L0N{MERGED}- has no run here" in talk.say(f"compare with L0N{MERGED}-.")
+        bench, (record,) = talk.desk.session().bench, talk.store.records(talk.desk.run_id)
+        target = bench.subject.neuron(0, MERGED, -1)
+        (reading,) = bench.subject.measure([record.prompt.text], target, policy="mean")
+        assert talk.store.steps(talk.desk.run_id)[-1].update["compared"]["peaks"] == [[record.id, reading.peak]]
+        assert "no dictionary attached" in talk.say("compare with L0F3")
+        assert "L0R3 has no run here, and cannot be measured without one" in talk.say("compare with L0R3")
+
+
 def test_other_neurons_are_found_by_what_their_explanations_mean(talk: Conversation) -> None:
     said = talk.say("what else fires like this?")
     assert f"L0N{SPLIT}" in said
@@ -356,7 +418,7 @@ def test_a_claim_of_a_person_is_tested_and_meets_its_fate(talk: Conversation) ->
     assert "supported" in talk.say("next")
     claim = talk.store.hypotheses(talk.desk.run_id)[-1]
     assert (claim.author, claim.fate, claim.hits) == ("person", Fate.SUPPORTED, 6)
-    edited = talk.say("edit h-1: it fires on 'today'")
+    edited = talk.say("Edit H-1: it fires on 'today'")
     assert "6 texts that should fire" in edited
     first = talk.store.hypotheses(talk.desk.run_id)[0]
     assert f"{first.id} stays {first.fate.value}" in edited
