@@ -18,7 +18,7 @@ from graphs.talk.commands import LONGEST, Command, Understood, parse
 from graphs.talk.desk import BUSY, Desk, Unable
 from graphs.talk.doing import Talk
 from graphs.talk.drawing import words
-from graphs.talk.keyboard import PROMPT, Reader
+from graphs.talk.keyboard import PROMPT, Reader, sound
 from graphs.talk.transcript import PERSON, PROGRAM, Transcript
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Room:
     def hear(self, line: str) -> bool:
         """Do what a line says, whatever comes of it; whether the conversation goes on."""
         before = [said.text for said in self._transcript.said(EARLIER)] if self._answering.name else []
-        line, cut = line[:LONGEST], len(line) > LONGEST
+        whole = sound(line)
+        line, cut = whole[:LONGEST], len(whole) > LONGEST
         self._transcript.keep(PERSON, line)
         try:
             approval, understood = self._talk.answer(line), parse(line)

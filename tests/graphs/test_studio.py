@@ -1,5 +1,6 @@
 """`langgraph dev` serves what langgraph.json names: on loopback, without a network, by the same nodes and store."""
 
+import asyncio
 import importlib.util
 import os
 import socket
@@ -13,8 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import HumanMessage
 
-from graphs.session import STORE
+from graphs.session import STORE, Session
+from graphs.state import Means
+from graphs.studio import Topic, conversation
 from memory.store import Store
 from tests.graphs.small_runs import small_means
 
@@ -141,6 +145,18 @@ def test_a_conversation_talks_about_the_newest_run_of_its_home(ask: Ask, means: 
     assert "→ hypothesis" in said("next", thread)[0]
     assert "no run" in said("why", home=str(Path(means["home"]) / "none"))[0]
     assert "no run 'nobody'" in said("why", run_id="nobody")[0]
+
+
+def test_half_a_surrogate_in_a_message_is_measured_as_a_question_mark(means: dict[str, Any], tmp_path: Path) -> None:
+    topic = Topic(home=str(tmp_path), run_id="begun")
+    asked: dict[str, Any] = means | {"home": topic.home}
+    with Session(Means(**asked), name="begun"):
+        pass
+    said: Any = {"messages": [HumanMessage("test this: a\ud800b river")]}
+    answer = asyncio.run(conversation().ainvoke(said, context=topic))["messages"][-1].text
+    assert "peak" in answer
+    with Store.open(tmp_path / STORE) as store:
+        assert [record.prompt.text for record in store.records("begun")] == ["a?b river"]
 
 
 def test_only_pages_that_are_named_may_talk_to_it(server: httpx.Client) -> None:
