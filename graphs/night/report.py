@@ -91,8 +91,12 @@ class Morning:
     @property
     def cost(self) -> dict[str, float]:
         """What it took: passes and exchanges of every target, seconds and records of whole runs."""
-        whole = {name: sum(item.told.get(name) or 0 for item in self.ended) for name in ("seconds", "records")}
-        return whole | {name: sum(getattr(item, name) for item in self.items) for name in ("passes", "llm_calls")}
+        took: dict[str, float] = {}
+        for name in ("seconds", "records"):
+            took[name] = sum(item.told.get(name) or 0 for item in self.ended)
+        for name in ("passes", "llm_calls"):
+            took[name] = sum(getattr(item, name) for item in self.items)
+        return took
 
 
 def above(item: Item) -> float:
