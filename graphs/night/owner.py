@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from graphs.night.crew import PATIENT, Crew, Processes
+from graphs.night.crew import PATIENT, UNPAUSED, Crew, Processes
 from graphs.night.folder import Night, written
 from graphs.night.footprint import resident_gb
 from graphs.report.visible import counted
@@ -84,7 +84,7 @@ class Owner:
     def _mind_limits(self, items: list[Item]) -> None:
         night = self.night
         if night.hours is not None and time.monotonic() - self._began > 3600 * night.hours:
-            self._stop(f"its {counted(night.hours, 'hour')} are over")
+            self._stop(f"its time is over: {counted(night.hours, 'hour')}")
         for most, name, spent in (
             (night.llm_calls, "exchanges with language models", sum(item.llm_calls for item in items)),
             (night.forward_passes, "forward passes", sum(item.passes for item in items)),
@@ -92,7 +92,11 @@ class Owner:
             if most is not None and spent >= most:
                 self._stop(f"the {name} of the whole night are spent: {spent:,} of {most:,}")
         if self._crew.in_vain >= PATIENT:
-            self._stop(f"workers cannot go on: {self._crew.complaint or 'they end without a word'}")
+            self._stop(self._complaint)
+
+    @property
+    def _complaint(self) -> str:
+        return f"workers cannot go on: {self._crew.complaint or 'they end without a word'}"
 
     def _taken_in(self, items: list[Item]) -> None:
         """Take finished runs into the store, or let them wait where somebody else has it open."""
@@ -100,8 +104,8 @@ class Owner:
         for item in items:
             if item.state is State.SET_ASIDE and not self.night.shard(item).exists():
                 self._handed_over(item)
-        ready = [item for item in items if self.night.shard(item).exists() or item.state is State.FINISHED]
-        ready = [item for item in ready if item.state in (State.FINISHED, State.SET_ASIDE)]
+        ready = [item for item in items if item.state in (State.FINISHED, State.SET_ASIDE)]
+        ready = [item for item in ready if item.state is State.FINISHED or self.night.shard(item).exists()]
         if not ready:
             return
         try:
@@ -157,6 +161,7 @@ class Owner:
         done, left = counts[State.FINISHED] + counts[State.KEPT], sum(counts[each] for each in OPEN)
         hours = (time.monotonic() - self._began) / 3600
         ended = self._open_at_start - left
+        paused = self._complaint if self._crew.in_vain > UNPAUSED else ""
         scored = [item for item in items if None not in (item.told.get("score"), item.told.get("floor"))]
         scored.sort(key=lambda item: -(item.told["score"] - item.told["floor"]))
         return {
@@ -175,7 +180,7 @@ class Owner:
             "hours_in_all": round(self._hours_before + hours, 4),
             "eta_seconds": round(3600 * hours / ended * left) if ended else None,
             "rss_gb": round(resident_gb(), 3),
-            "waits": "; ".join(filter(None, (self._waits, self._uncopied))),
+            "waits": "; ".join(filter(None, (self._waits, self._uncopied, paused))),
             "why": self._why,
             "workers": [_standing(item) for item in items if item.state is State.RUNNING],
             "best": [

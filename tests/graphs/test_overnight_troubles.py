@@ -207,7 +207,7 @@ def test_the_first_wish_to_stop_is_kind_whatever_else_has_stopped_it(done: Night
 
     hands = Watched(done)
     own = Owner(done, say=lambda _: None, crew=hands)
-    own._stop("its 2 hours are over")
+    own._stop("its time is over: 2 hours")
     own.stop()
     assert hands.killed == 0
     own.stop()
