@@ -103,7 +103,7 @@ class Siege:
             name = f"night-{len(self.nights) + 1}"
             self.nights.append(Night(self.home / "overnight" / name))
             drawn = ["--sample", str(self._targets), "--seed", str(self._seed + len(self.nights)), "--name", name]
-            self._one(self.nights[-1], drawn)
+            self._one(self.nights[-1], [*self._words, *drawn])
 
     def _one(self, night: Night, drawn: list[str]) -> None:
         words, seen, due = drawn, dict[str, Item](), self._due()
@@ -129,7 +129,7 @@ class Siege:
         return time.monotonic() + self._random.expovariate(1 / self._every)
 
     def _owner(self, words: list[str]) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "graphs.overnight", "--home", str(self.home), *self._words, *words]
+        command = [sys.executable, "-m", "graphs.overnight", "--home", str(self.home), *words]
         with (self.home / "owners.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
