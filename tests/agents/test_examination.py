@@ -22,8 +22,9 @@ EVERY_PUZZLE = pytest.mark.parametrize("puzzle", puzzles(), ids=lambda puzzle: p
 
 
 def sat(answer: Callable[[Body], str], *jobs: str, behaviour: str = "normal", budget: int = BUDGET) -> Examination:
+    patience = 30.0 if behaviour == "normal" else 2.0
     with OllamaStub(behaviour, answer=answer) as stub:
-        return examine(opened(stub, timeout_seconds=30.0 if behaviour == "normal" else 2.0), seed=1, budget=budget, jobs=jobs or JOBS)
+        return examine(opened(stub, timeout_seconds=patience), seed=1, budget=budget, jobs=jobs or JOBS)
 
 
 @EVERY_PUZZLE
