@@ -61,8 +61,7 @@ def _overnight(arguments: argparse.Namespace) -> int:
         if found is None:
             return 0
         asked = found
-    again = f" --home {shlex.quote(given['home'])}" if "home" in given else ""
-    return _run(asked, ray, again=f"python -m graphs.overnight --resume {asked.name}{again}")
+    return _run(asked, ray, again=_again(arguments, asked))
 
 
 def _asked(arguments: argparse.Namespace) -> "Night | None":
@@ -96,8 +95,19 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     Queue(folder).add([(name, unit, run_id) for (name, unit), run_id in zip(targets, ids, strict=True)])
     asked.save()
     if "ray" not in vars(arguments):  # actors may be elsewhere
-        read_pages(asked, subject, survey, progress=survey_watcher("pages"))
+        try:
+            read_pages(asked, subject, survey, progress=survey_watcher("pages"))
+        except KeyboardInterrupt:
+            say(_again(arguments, asked))
+            raise
     return asked
+
+
+def _again(arguments: argparse.Namespace, asked: "Night") -> str:
+    """How to go on with it, for a person."""
+    given = vars(arguments)
+    flags = "".join(f" --{name} {shlex.quote(given[name])}" for name in ("home", "ray") if name in given)
+    return f"go on with: python -m graphs.overnight --resume {asked.name}{flags}"
 
 
 def _run(asked: "Night", ray: str | None, *, again: str) -> int:
@@ -119,7 +129,7 @@ def _run(asked: "Night", ray: str | None, *, again: str) -> int:
     beat = json.loads(asked.heartbeat.read_text(encoding="utf-8"))
     say(line(beat, now=time.time()))
     if beat["left"] or beat["waiting"]:
-        say(f"go on with: {again}{f' --ray {ray}' if ray else ''}")
+        say(again)
         return 3
     return status
 

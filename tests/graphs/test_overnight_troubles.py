@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphs import overnight
-from graphs.night import asking, attempt, crew, owner
+from graphs.night import ahead, asking, attempt, crew, owner
 from graphs.night.asking import parser, resumed
 from graphs.night.crew import LONGEST, PATIENT, Processes, pause
 from graphs.night.folder import Night, night
@@ -184,6 +184,23 @@ def test_a_name_whose_runs_are_in_the_store_is_refused(
     assert overnight.main(words) == 2
     assert "the store has run L0N5-again of an earlier one" in capfd.readouterr().err
     assert not (tmp_path / "overnight" / "again" / "night.json").exists()
+
+
+def test_a_run_that_is_stopped_while_it_reads_ahead_says_how_to_go_on(
+    asked: Night,
+    gpt2_folder: Path,
+    corpus_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead, "read_pages", stopped)
+    words = ["--model", str(gpt2_folder), "--corpus", str(corpus_folder), "--home", str(asked.home), "--name", "two"]
+    assert overnight.main([*words, "--survey-tokens", "6000", "--llm", "built-in", "--sample", "1"]) == 130
+    assert f"go on with: python -m graphs.overnight --resume two --home {asked.home}" in capfd.readouterr().out
+    assert states(night(asked.folder.parent / "two")) == [State.WAITING]
 
 
 def test_a_file_of_targets_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
