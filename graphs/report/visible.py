@@ -55,4 +55,5 @@ def percent(share: float | None) -> str:
 
 def counted(count: float, noun: str) -> str:
     """So many of something, in the singular where it is one."""
-    return f"{count:,g} {noun}" if count == 1 else f"{count:,g} {noun}s"
+    figure = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{figure} {noun}" if count == 1 else f"{figure} {noun}s"

@@ -1,7 +1,10 @@
 """A small overnight run, and who does it."""
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphs.night.folder import Night
@@ -38,3 +41,15 @@ def owned(asked: Night) -> str:
 def states(asked: Night) -> list[State]:
     """How its targets stand, in order."""
     return [item.state for item in Queue(asked.folder).items()]
+
+
+@contextmanager
+def somebody_has(store: Path) -> Iterator[None]:
+    """Another process has a store open."""
+    code = f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(store)!r}))"
+    command = [sys.executable, "-c", f"{code}; print('open', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        yield
+        other.kill()

@@ -21,7 +21,7 @@ from graphs.settings import SettingError
 from graphs.state import STORE
 from memory.queue import Queue, State
 from memory.store import Store
-from tests.graphs.nights import Stopping, owned, states, worked
+from tests.graphs.nights import Stopping, owned, somebody_has, states, worked
 from tests.tiny_dictionaries import saved, tiny_sae
 from tests.tiny_models import PAIR
 from tools.survey import take
@@ -115,17 +115,10 @@ def test_a_run_taken_in_twice_is_there_once(done: Night) -> None:
 
 def test_finished_runs_wait_while_somebody_else_has_the_store_open(done: Night) -> None:
     Store.open(done.home / STORE).close()
-    code = f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(done.home / STORE)!r}))"
-    code += "; print('open', flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "open\n"
+    with somebody_has(done.home / STORE):
         owned(done)
         assert set(states(done)) == {State.FINISHED}
         assert "in use" in json.loads(done.heartbeat.read_text(encoding="utf-8"))["waits"]
-        other.kill()
     owned(done)
     assert set(states(done)) == {State.KEPT}
 

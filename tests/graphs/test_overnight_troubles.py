@@ -18,13 +18,14 @@ from graphs.night.folder import Night, night
 from graphs.night.owner import Owner
 from graphs.night.report import blocks, gathered, line, opening, render
 from graphs.night.worker import Worker
+from graphs.report.visible import counted
 from graphs.settings import SettingError
 from graphs.state import CHECKPOINTS, STORE
 from memory.database import StoreFull
 from memory.queue import Queue, State
 from memory.records import Run, Target
 from memory.store import Store
-from tests.graphs.nights import Stopping, owned, states, worked
+from tests.graphs.nights import Stopping, owned, somebody_has, states, worked
 from tools.corpus import CorpusError
 
 
@@ -99,16 +100,9 @@ def test_a_copy_for_readers_that_cannot_be_made_stops_nothing(done: Night, monke
 
 
 def test_what_is_finished_and_not_in_the_store_is_not_called_over(done: Night) -> None:
-    code = f"from pathlib import Path; from memory.store import Store; s = Store.open(Path({str(done.home / STORE)!r}))"
-    code += "; print('open', flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "open\n"
+    with somebody_has(done.home / STORE):
         words = [sys.executable, "-m", "graphs.overnight", "--home", str(done.home), "--resume", "one"]
         ended = subprocess.run(words, capture_output=True, text=True, check=False)
-        other.kill()
     assert ended.returncode == 3
     assert "3 finished runs to be taken into the store" in ended.stdout
     assert f"go on with: python -m graphs.overnight --resume one --home {done.home}" in ended.stdout
@@ -144,6 +138,8 @@ def test_a_score_without_a_floor_is_not_ranked(done: Night) -> None:
 def test_one_of_anything_is_singular(done: Night) -> None:
     queue = Queue(done.folder)
     first = queue.items()[0]
+    assert [counted(1, "hour"), counted(1.5, "hour")] == ["1 hour", "1.5 hours"]
+    assert counted(1_234_567, "target") == "1,234,567 targets"
     queue._set(first.name, state=State.WAITING, told="{}")
     assert opening(gathered(done))[-1].startswith("1 target is left: ")
 
