@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memory.records import Origin, Prompt, Target
+from tools import ordinary
 from tools.kept_values import keep, kept
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ MOST_TOKENS, FEWEST_TOKENS = 110_000, 15_000  # of evidence pages; half as many 
 READING_COST = 4e11  # parameters times tokens that a reading may cost between those bounds
 SHARES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 HISTOGRAM_BINS = 60
-WINDOW, WINDOWS = 16, 200  # tokens in a window of ordinary text, and how many are read
 LEAST = 1e-3  # a rise above silence that means anything
 
 
@@ -97,14 +97,7 @@ class Pages:
     @cached_property
     def typical(self) -> float | None:
         """The median cross-entropy of random evidence windows of 16 tokens, nats a token; None without such rows."""
-        from tools.fluency import Fluency
-
-        rng = np.random.default_rng(0)
-        lengths = self._survey.rows.lengths
-        rows = [row for row in self._survey.half("evidence") if lengths[row] >= WINDOW][:WINDOWS]
-        starts = [int(rng.integers(lengths[row] - WINDOW + 1)) for row in rows]
-        ids = [tuple(self._survey.rows.ids(row)[at : at + WINDOW]) for row, at in zip(rows, starts, strict=True)]
-        return float(np.median(Fluency(self._subject).surprises(ids[0], None, ids))) if ids else None
+        return ordinary.surprise(self._subject, self._survey)
 
     def histogram(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
         """Bin edges and counts of the activations on the random evidence pages."""

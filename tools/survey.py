@@ -56,6 +56,7 @@ class Survey:
     """A finished survey on disk: its rows of text, and each unit's extremes, moments and sample."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._tensors = safe_open(folder / "survey.safetensors", framework="np")
         kept = load_file(folder / "rows.safetensors")
         sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import pytest
 
 from memory.records import Origin, Status, Target
 from tests.tiny_models import DEAD, PAIR, WORDS
+from tools import ordinary
 from tools import pages as module
 from tools.pages import Pages
 from tools.subject import Reading, Subject, SubjectError
@@ -141,3 +142,15 @@ def test_a_page_that_could_not_be_measured_is_left_out(tiny: Subject, survey: Su
 def test_a_unit_that_never_gives_a_number_is_named_as_such(tiny: Subject, survey: Survey) -> None:
     with pytest.raises(SubjectError, match="tiny gives no number at L0N5 on any text of the corpus"):
         _ = Pages(cast(Subject, Failing(tiny, 1)), survey, tiny.neuron(0, PAIR)).distribution
+
+
+def test_what_ordinary_text_costs_is_worked_out_once_a_survey(tiny: Subject, survey: Survey) -> None:
+    found = Pages(tiny, survey, tiny.neuron(0, PAIR)).typical
+    passes, kept = tiny.passes, survey.folder / ordinary.KEPT
+    assert found is not None
+    assert Pages(tiny, survey, tiny.neuron(0, 20)).typical == found
+    assert tiny.passes == passes
+    for torn in ("", '{"nats": 3', '{"nats": 3}', '["nats"]', kept.read_text().replace(str(found), "NaN")):
+        kept.write_text(torn)
+        assert Pages(tiny, survey, tiny.neuron(0, 20)).typical == pytest.approx(found)
+    assert tiny.passes > passes
