@@ -138,18 +138,30 @@ def subject_of(means: Means) -> Subject:
     return load(means.model, pocket.FOLDER if means.model == pocket.NAME else None, means.device)
 
 
+def ready(means: Means) -> Subject:
+    """The model that means name, and loaded with it whatever else all its runs need: so each of them begins at once."""
+    subject = subject_of(means)
+    _attach(subject, means)
+    _encoder().load()
+    return subject
+
+
 def target_of(subject: Subject, means: Means) -> Target:
     """The unit that means name; a dictionary that was named, or is bundled with the subject, is attached."""
-    from tools.features import open_dictionary
-
-    spec = means.sae or (pocket.NAME if means.model == pocket.NAME else None)
-    if spec is not None and (subject.dictionary is None or subject.dictionary.name != spec):
-        subject.attach(open_dictionary(spec, subject))
+    _attach(subject, means)
     if means.feature is not None:
         return subject.feature(means.feature)
     if means.hook is not None:
         return subject.at(means.hook, means.index or 0, means.sign)
     return subject.neuron(means.layer, means.neuron, means.sign)
+
+
+def _attach(subject: Subject, means: Means) -> None:
+    from tools.features import open_dictionary
+
+    spec = means.sae or (pocket.NAME if means.model == pocket.NAME else None)
+    if spec is not None and (subject.dictionary is None or subject.dictionary.name != spec):
+        subject.attach(open_dictionary(spec, subject))
 
 
 @cache

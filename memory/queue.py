@@ -16,7 +16,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -113,24 +113,26 @@ class Queue:
             ).fetchall()
         return [_item(row) for row in rows]
 
-    def take(self, now: float, *, reached: Callable[[Item], int], pid: int | None = None) -> Item | None:
+    def take(
+        self, now: float, *, reached: Callable[[Item], int], pid: int | None = None, rss_gb: float = 0.0
+    ) -> Item | None:
         """Hold the next target that nobody holds; None when there is none.
 
         Those whose holder has died come first. reached: the last step that is kept of a target's run, which says
         whether the one that died had got any further. One on which STUCK processes died in a row is set aside.
-        pid: the process that will work on it, where that is not this one.
+        pid: the process that will work on it, where that is not this one. rss_gb: its memory by now.
         """
         for item in sorted(self.items(), key=lambda each: (each.state is not State.RUNNING, each.tries)):
             if item.state not in OPEN or not self._hold(item.name):
                 continue
-            kept = self._claimed(item, now, reached, pid or os.getpid())
+            kept = self._claimed(item, reached, since=now, pid=pid or os.getpid(), rss_gb=rss_gb)
             if kept is not None:
                 return kept
             self._let_go(item.name)
         return None
 
-    def _claimed(self, item: Item, now: float, reached: Callable[[Item], int], pid: int) -> Item | None:
-        """The item marked as running by a process; None where it is not open any more, or has become hopeless.
+    def _claimed(self, item: Item, reached: Callable[[Item], int], **holder: Any) -> Item | None:
+        """The item marked as running by its holder; None where it is not open any more, or has become hopeless.
 
         A death is counted before `reached` looks at the run: the looking may be what kills.
         """
@@ -141,10 +143,7 @@ class Queue:
             if state not in OPEN:
                 return None
             died = stuck + 1 if state == State.RUNNING else 0
-            connection.execute(
-                "UPDATE targets SET state = ?, stuck = ?, pid = ?, since = ? WHERE name = ?",
-                [State.RUNNING, died, pid, now, item.name],
-            )
+            _update(connection, item.name, state=State.RUNNING, stuck=died, **holder)
         step = reached(item) if died <= STUCK else mark
         died = died if step <= mark else 0
         self._set(item.name, stuck=died, mark=step)
@@ -168,10 +167,8 @@ class Queue:
         with self._writing() as connection:
             (tries,) = connection.execute("SELECT tries + 1 FROM targets WHERE name = ?", [name]).fetchone()
             aside = tries >= TRIES
-            connection.execute(
-                "UPDATE targets SET tries = ?, state = ?, reason = ?, mark = -1 WHERE name = ?",
-                [tries, State.SET_ASIDE if aside else State.WAITING, reason, name],
-            )
+            state = State.SET_ASIDE if aside else State.WAITING
+            _update(connection, name, tries=tries, state=state, reason=reason, mark=-1)
         self._let_go(name)
         return aside
 
@@ -194,8 +191,7 @@ class Queue:
 
     def _set(self, name: str, **values: Any) -> None:
         with self._writing() as connection:
-            columns = ", ".join(f"{column} = ?" for column in values)
-            connection.execute(f"UPDATE targets SET {columns} WHERE name = ?", [*values.values(), name])
+            _update(connection, name, **values)
 
     def _hold(self, name: str) -> bool:
         from filelock import FileLock, Timeout
@@ -227,9 +223,15 @@ class Queue:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # a full disk has undone it already
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+
+def _update(connection: sqlite3.Connection, name: str, **values: Any) -> None:
+    columns = ", ".join(f"{column} = ?" for column in values)
+    connection.execute(f"UPDATE targets SET {columns} WHERE name = ?", [*values.values(), name])
 
 
 def _item(row: Sequence[Any]) -> Item:

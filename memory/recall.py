@@ -60,6 +60,11 @@ class MiniLM:
         self._folder, self._during = folder or _installed(), during
         self._asking = threading.Lock()
 
+    def load(self) -> None:
+        """Load the weights now, which takes seconds; EncoderError when they are not the known ones."""
+        with self._asking:
+            _ = self._model
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 [texts, 384], every row of length one; EncoderError when the weights are not the known ones."""
         with self._asking, self._during():

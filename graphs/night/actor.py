@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from graphs.bench import subject_of
+from graphs.bench import ready
 from graphs.night.attempt import Done, Outcome, attempted
 from graphs.night.folder import Night
 from graphs.night.footprint import resident_gb
@@ -61,7 +61,7 @@ class Actor:
 
     def open(self) -> Standing:
         """Load the model, and look for its surveys."""
-        self._subject = subject_of(self._asked.means)
+        self._subject = ready(self._asked.means)
         if not self._away:
             return self.standing()
         home = Path(tempfile.mkdtemp(prefix="neuronaut-"))

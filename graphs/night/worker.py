@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from graphs import tracing
-from graphs.bench import subject_of
+from graphs.bench import ready
 from graphs.command import say
 from graphs.failures import expected_failures, told
 from graphs.night.attempt import Done, attempted, settled
@@ -46,9 +46,9 @@ class Worker:
 
     def work(self) -> None:
         """Take targets until none is left."""
-        subject = subject_of(self._night.means)
+        subject = ready(self._night.means)
         while not self.stopping():
-            item = self._queue.take(time.time(), reached=self._reached)
+            item = self._queue.take(time.time(), reached=self._reached, rss_gb=resident_gb())
             if item is None:
                 return
             self._one(item, subject)

@@ -127,6 +127,11 @@ def test_one_that_gets_further_each_time_is_never_set_aside(queue: Queue) -> Non
     assert queue.items()[0].state is State.RUNNING
 
 
+def test_a_target_has_its_holders_memory_from_the_beginning(queue: Queue) -> None:
+    queue.take(0.0, reached=lambda _: 0, rss_gb=2.25)
+    assert queue.items()[0].rss_gb == 2.25
+
+
 def test_a_released_target_is_open_for_everybody(queue: Queue) -> None:
     item = take(queue)
     assert item is not None
