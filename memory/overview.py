@@ -124,10 +124,6 @@ class Overview(Excerpts):
         """The models that were looked at."""
         return [model for (model,) in self._fetch("SELECT DISTINCT model FROM runs ORDER BY 1")]
 
-    def texts_by_run(self) -> dict[str, str]:
-        """The latest explanation of every run that has one, in words."""
-        return dict(self._fetch(f"{TOLD} SELECT id, text FROM named WHERE text IS NOT NULL AND text <> ''"))
-
     def resolve(self, words: str) -> str | None:
         """The run of this id, or the newest about the neuron of this name (L9N652); None when there is neither."""
         if self._fetch("SELECT 1 FROM runs WHERE id = ?", [words]):

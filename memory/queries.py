@@ -148,6 +148,14 @@ class Queries(ABC):
         found = self._nouns(Explanation, "explanations", run_id)
         return found[-1] if found else None
 
+    def texts_by_run(self) -> dict[str, str]:
+        """The latest explanation of every run that has one, in words."""
+        latest = (
+            "SELECT run_id, text FROM explanations"
+            " QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY step DESC, seq DESC) = 1"
+        )
+        return dict(self._fetch(f"SELECT run_id, text FROM ({latest}) WHERE text <> ''"))
+
     def scores(self, run_id: str) -> list[Score]:
         """The latest score of each metric and split, in order of first appearance."""
         return list({(each.metric, each.split): each for each in self._nouns(Score, "scores", run_id)}.values())

@@ -46,7 +46,9 @@ def standing(store: Queries, run_id: str) -> "Iterator[Text]":
     if explanation is not None:
         yield words(f"{explanation.verdict.value}: {explanation.text}")
     elif counts["records"]:
-        yield words("no explanation yet: say next to go on with the inquiry")
+        made = run.settings.get("command")
+        goes_on = f"made by {made}: there is no inquiry to go on with" if made else "say next to go on with the inquiry"
+        yield words(f"no explanation yet: {goes_on}")
     else:
         yield words("nothing is known yet: say next to begin, or test this: TEXT")
 
@@ -101,20 +103,19 @@ def claimed(store: Queries, run_id: str) -> Iterator["Text"]:
 
 def alike(store: Queries, run_id: str) -> Iterator["Text"]:
     """Other runs by how near their explanation's meaning is: cosines of sentence embeddings, exact."""
-    own = store.explanation(run_id)
-    if own is None:
+    told = store.texts_by_run()
+    if run_id not in told:
         yield words("there is no explanation yet to look for others like it")
         return
     target = store.run(run_id).target
     others: dict[str, tuple[Run, str]] = {}
     for run in store.runs():  # newest first: one run a unit
-        told = store.explanation(run.id) if run.target != target else None
-        if told is not None:
-            others.setdefault(f"{run.target.model} {run.target.name}", (run, told.text))
+        if run.id in told and run.target != target:
+            others.setdefault(f"{run.target.model} {run.target.name}", (run, told[run.id]))
     if not others:
         yield words("no other neuron in this store has an explanation")
         return
-    vectors = _vectors(store, [own.text, *(text for _, text in others.values())])
+    vectors = _vectors(store, [told[run_id], *(text for _, text in others.values())])
     cosines = [float(vectors[0] @ vector) for vector in vectors[1:]]
     ranked = sorted(zip(cosines, others.values(), strict=True), key=lambda pair: -pair[0])
     for cosine, (run, text) in ranked[:ALIKE]:
