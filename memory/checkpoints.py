@@ -7,6 +7,7 @@ that must come back equal holds `plain(noun)`.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
 ADVICE = "; a run goes on from the records alone once it is deleted"
+LITTLE = 1_000_000  # bytes that are free on a disk without room for SQLite's shared memory, of which it only says I/O
 PATIENCE = 30.0  # seconds a writer waits for another process
 
 
@@ -40,10 +42,10 @@ def saver(path: Path) -> Iterator[SqliteSaver]:
 
 def sqlite_failure(path: Path, message: str, *, advice: str = "") -> StoreError:
     """What SQLite said of a file, by name."""
-    if "full" in message:
+    if "full" in message or ("disk I/O" in message and shutil.disk_usage(path.parent).free < LITTLE):
         return StoreFull(f"no space left to write {path}; free some and resume, nothing acknowledged is lost")
     if "locked" in message:
         return StoreLocked(f"{path} is in use by another process; wait for it or stop it")
-    if "readonly" in message or "unable to open" in message:
+    if "readonly" in message or "unable to open" in message or "disk I/O" in message:
         return StoreUnwritable(f"cannot write {path}: {message}")
     return StoreDamaged(f"{path} cannot be used: {message}{advice}")

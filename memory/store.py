@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -130,6 +130,8 @@ class Store(Queries):
 
         One transaction: a run that is here already was taken in with all its rows.
         """
+        import duckdb
+
         source = str(path).replace("'", "''")
         with self._writing, self._cursor() as cursor:
             cursor.execute(f"ATTACH '{source}' AS shard (READ_ONLY)")
@@ -144,10 +146,11 @@ class Store(Queries):
                 cursor.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM shard.embeddings")
                 cursor.execute("COMMIT")
             except BaseException:
-                cursor.execute("ROLLBACK")
+                for undone in ("ROLLBACK", "DETACH shard"):
+                    with suppress(duckdb.Error):  # a COMMIT that failed has ended it already
+                        cursor.execute(undone)
                 raise
-            finally:
-                cursor.execute("DETACH shard")
+            cursor.execute("DETACH shard")
         return new
 
     def embeddings(self, keys: Collection[str]) -> dict[str, np.ndarray]:

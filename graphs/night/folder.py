@@ -18,6 +18,7 @@ from typing import Any
 
 from graphs.settings import SettingError
 from graphs.state import CHECKPOINTS, STORE, Means
+from memory.database import StoreFull
 from memory.queue import Item
 from memory.store import Store
 
@@ -88,22 +89,28 @@ class Night:
         self.shards.mkdir(parents=True, exist_ok=True)
         store = self.work(item) / STORE
         if store.exists():
-            _folded(store)
+            folded(store)
             store.replace(self.shard(item))
 
     def closed(self, item: Item) -> None:
         """Put the logs of whoever was killed on a target into its files, so that these can be taken elsewhere."""
-        _folded(self.work(item) / STORE)
+        folded(self.work(item) / STORE)
         kept = self.work(item) / CHECKPOINTS
         if kept.exists():
             with closing(sqlite3.connect(kept)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _folded(store: Path) -> None:
-    """Put the log of a store, whose process was killed, into the one file. Raises StoreErrors."""
-    if store.with_name(f"{store.name}.wal").exists():
+def folded(store: Path) -> None:
+    """Put the log of a store, whose process was killed, into the one file. Raises StoreErrors.
+
+    DuckDB says nothing when there was no room for that on closing: the log is still there.
+    """
+    log = store.with_name(f"{store.name}.wal")
+    if log.exists():
         Store.open(store).close()
+        if log.exists():
+            raise StoreFull(f"no space left to put the log of {store} into it; free some and resume")
 
 
 def night(folder: Path) -> Night:

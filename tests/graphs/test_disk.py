@@ -2,15 +2,17 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from graphs.interpret import main
+from graphs.night.folder import folded
 from graphs.session import CHECKPOINTS, STORE
-from memory.store import Store
+from memory.store import Store, StoreFull
 from tests.graphs.small_runs import Command, Refused
+from tests.memory.test_durability import RUN, acknowledged, step_of, writer
 
 
 @contextmanager
@@ -74,3 +76,37 @@ def test_damaged_checkpoints_are_one_line_that_says_what_to_do(
     with Store.open(home / STORE) as store:
         (begun,) = store.runs()
     assert main(["--resume", begun.id, "--home", str(home)]) == 0
+
+
+def test_a_run_for_which_there_is_no_room_is_taken_in_once_there_is(tmp_path: Path) -> None:
+    shard = tmp_path / "shard.duckdb"
+    with Store.open(shard) as store:
+        store.begin(RUN)
+        for number in range(1, 61):
+            store.commit(step_of(number))
+    for room in range(1_000_000, 5_000_000, 500_000):  # so that it ends within a statement, and at the commit
+        small = tmp_path / str(room)
+        with full_disk(small, bytes_left=room):
+            with suppress(StoreFull), Store.open(small / STORE) as store:
+                store.take_in(shard)
+            subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+            with Store.open(small / STORE) as store:
+                store.take_in(shard)
+                assert [step.number for step in store.steps("r1")] == list(range(1, 61))
+
+
+def test_a_log_for_which_there_is_no_room_is_not_left_behind(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    with full_disk(small, bytes_left=64_000_000):
+        with writer(small / STORE) as process:
+            told = acknowledged(process, 20)
+        with suppress(OSError), (small / "other").open("wb", buffering=0) as other:
+            while True:
+                other.write(bytes(4096))
+        with pytest.raises(StoreFull):
+            folded(small / STORE)
+        (small / "other").unlink()
+        folded(small / STORE)
+        moved = (small / STORE).rename(small / "moved.duckdb")
+        with Store.open(moved) as store:
+            assert store.last_step("r1") >= told
