@@ -60,8 +60,10 @@ def set_defaults(made: argparse.ArgumentParser) -> None:
 
 
 def home(arguments: argparse.Namespace) -> str:
-    """The folder records are kept in."""
-    return str(getattr(arguments, "home", os.environ.get("NEURONAUT_HOME", "runs")))
+    """The folder records are kept in. Raises SettingError for one whose name is not UTF-8."""
+    found = str(getattr(arguments, "home", os.environ.get("NEURONAUT_HOME", "runs")))
+    _check_words({"home": found})
+    return found
 
 
 def ollama_url(arguments: argparse.Namespace) -> str | None:
@@ -146,6 +148,7 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
 def chosen(arguments: argparse.Namespace, say: Callable[[str], None]) -> Means:
     """The means of a new run, with a line for what model, corpus and mind came to and why. Raises SettingError."""
     given = vars(arguments)
+    _check_words(given)
     model = choose_model(given.get("model"), given.get("corpus"))
     say(f"model {model.name}: {model.why}")
     corpus = choose_corpus(given.get("corpus"), model.name)
@@ -178,6 +181,13 @@ def _check_unit(given: dict[str, Any], model: str) -> None:
         raise SettingError("say which dictionary the feature belongs to: --sae RELEASE/ID or a folder")
     if named == [("feature",)] and given.get("negative"):
         raise SettingError("a feature never goes below zero, so there is no --negative side to study")
+
+
+def _check_words(given: dict[str, Any]) -> None:
+    """Raise SettingError for words that no file of ours can carry: those of a folder whose name is not UTF-8."""
+    for name, words in given.items():
+        if isinstance(words, str) and any("\ud800" <= mark <= "\udfff" for mark in words):
+            raise SettingError(f"--{name.replace('_', '-')} is not UTF-8: {words!a}")
 
 
 def _check(passed: dict[str, Any]) -> None:

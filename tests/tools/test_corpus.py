@@ -1,6 +1,7 @@
 """Whatever the text comes from, rows know their place, halves share no text, and nothing to read is one clear line."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def test_a_folder_is_read_file_by_file_and_passes_over_what_is_not_text(tiny: Su
     assert {Path(source.rpartition(":")[0]).name for source in found.sources} == {f"{n}.txt" for n in range(16)}
     assert found.tokens.shape == (len(found.lengths), tiny.context - 1)
     assert found.tokens.dtype == np.int32
+
+
+def test_a_file_whose_name_is_not_utf8_has_one_that_can_be_kept(tiny: Subject, tmp_path: Path) -> None:
+    for number in range(16):
+        (tmp_path / os.fsdecode(b"caf\xe9 %d.txt" % number)).write_text(text(number))
+    found = rows(tiny, str(tmp_path), 10_000)
+    assert {source.encode().rpartition(b"/")[2][:8] for source in found.sources} == {b"caf\\xe9 "}
 
 
 def test_a_text_file_a_jsonl_and_a_parquet_file_give_the_documents_in_them(tmp_path: Path) -> None:
