@@ -70,7 +70,6 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     from graphs.night import asking
     from graphs.night.ahead import read_pages
     from graphs.night.folder import Night
-    from memory.queue import Queue
     from tools.ahead import cost
     from tools.survey import take
 
@@ -90,10 +89,7 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
     features = [target_of(subject, replace(shared, **unit)) for _, unit in targets if "feature" in unit]
     for bank in map(subject.bank, features[:1]):  # they have it in common, and no worker should have to read it
         take(subject, shared.corpus, asked.home, bank=bank, tokens=shared.survey_tokens, progress=survey_watcher())
-    for left in folder.glob("queue.sqlite*"):  # of one that was killed before it was written down
-        left.unlink()
-    Queue(folder).add([(name, unit, run_id) for (name, unit), run_id in zip(targets, ids, strict=True)])
-    asked.save()
+    asking.written_down(asked, [(name, unit, run_id) for (name, unit), run_id in zip(targets, ids, strict=True)])
     if "ray" not in vars(arguments):  # actors may be elsewhere
         try:
             read_pages(asked, subject, survey, progress=survey_watcher("pages"))

@@ -126,20 +126,24 @@ def _do(bench: Bench, before: Inquiry, heard: dict[str, Any], number: int, node:
         "llm_calls": state.get("llm_calls", 0) + len(calls),
         "seconds": round(state.get("seconds", 0.0) + seconds, 3),
     }
-    bench.store.commit(
-        Step(
-            run_id=state["run_id"],
-            number=number,
-            node=node,
-            update=update,
-            seconds=seconds,
-            records=outcome.records,
-            candidates=outcome.candidates,
-            hypotheses=outcome.hypotheses,
-            triggers=outcome.triggers,
-            explanation=outcome.explanation,
-            scores=outcome.scores,
-            calls=calls,
-        )
+    step = Step(
+        run_id=state["run_id"],
+        number=number,
+        node=node,
+        update=update,
+        seconds=seconds,
+        records=outcome.records,
+        candidates=outcome.candidates,
+        hypotheses=outcome.hypotheses,
+        triggers=outcome.triggers,
+        explanation=outcome.explanation,
+        scores=outcome.scores,
+        calls=calls,
     )
+    try:
+        alone = bench.store.commit(step)
+    except UnicodeEncodeError as error:  # a text that no file of ours can carry: nothing is written
+        raise StepFailed(f"{node} failed: {error}") from error
+    if not alone:
+        raise StepFailed(f"{node} failed: somebody else has written step {number} of this run meanwhile")
     return update

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from graphs import flags
 from graphs.settings import POCKET, SettingError, home, set_defaults
 from memory.notes import safe
+from memory.queue import Queue
 from tools.scanner import RANKS, scan
 
 if TYPE_CHECKING:
@@ -83,9 +84,29 @@ def fresh_folder(arguments: argparse.Namespace) -> Path:
     if not NAME.fullmatch(name) or not safe(name):
         raise SettingError(f"--name may hold letters, digits, '.', '_' and '-', not '{name}'")
     folder = Path(home(arguments)) / "overnight" / name
-    if (folder / "night.json").exists():
-        raise SettingError(f"there is an overnight run {name} already: --resume {name} goes on with it")
+    _untaken(folder)
     return folder
+
+
+def written_down(asked: Night, targets: list[tuple[str, dict[str, Any], str]]) -> None:
+    """Make an overnight run of what was asked. Raises SettingError where another command has taken its name meanwhile.
+
+    targets: name, unit and run id of each.
+    """
+    from filelock import FileLock
+
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(asked.folder / "asking.lock"):
+        _untaken(asked.folder)
+        for left in asked.folder.glob("queue.sqlite*"):  # of one that was killed before it was written down
+            left.unlink()
+        Queue(asked.folder).add(targets)
+        asked.save()
+
+
+def _untaken(folder: Path) -> None:
+    if (folder / "night.json").exists():
+        raise SettingError(f"there is an overnight run {folder.name} already: --resume {folder.name} goes on with it")
 
 
 def limits(arguments: argparse.Namespace) -> Limits:

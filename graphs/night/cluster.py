@@ -28,14 +28,20 @@ from memory.database import StoreError
 from memory.queue import Item, Queue
 
 LEAVE = 5.0  # seconds for leaving
+UNUSUAL, HOPELESS = 120.0, 1800.0  # seconds in which no actor began, before that is said and before it is given up
+NO_ROOM = "no actor has begun for {:.0f} minutes: the cluster may have no core, or no accelerator, to spare"
 
 
 @dataclass
 class Hand:
-    """One actor. asked: what it is to say about itself. standing: what it said last, once it can take targets."""
+    """One actor, and since when there is one.
+
+    asked: what it is to say about itself. standing: what it said last, once it can take targets.
+    """
 
     handle: Any
     asked: Any
+    since: float
     standing: actor.Standing | None = None
     item: Item | None = None
     outcome: Any = None
@@ -46,7 +52,7 @@ class Cluster:
     """The crew of one owner on Ray; graphs/night/crew.py says what each method promises."""
 
     def __init__(self, asked: Night, address: str) -> None:
-        self.in_vain, self.complaint = 0, ""
+        self.in_vain, self.complaint, self.waits = 0, "", ""
         means = replace(asked.means, home=str(asked.home.resolve()))
         self._night, self._address = replace(asked, folder=asked.folder.resolve(), means=means), address
         self._queue = Queue(asked.folder)
@@ -77,11 +83,11 @@ class Cluster:
         while rested and len(self._hands) < wanted and self.in_vain < PATIENT:
             self._hands.append(self._started())
         for hand in self._hands:
-            if hand.standing is None or hand.item is not None:
+            if (at := hand.standing) is None or hand.item is not None:
                 continue
-            hand.item = self._queue.take(time.time(), reached=lambda item: item.step, pid=hand.standing.pid)
+            hand.item = self._queue.take(time.time(), reached=lambda item: item.step, pid=at.pid, rss_gb=at.rss_gb)
             if hand.item is not None:
-                files = self._sent(hand.item) if hand.standing.away else {}
+                files = self._sent(hand.item) if at.away else {}
                 hand.step, hand.outcome = 0, hand.handle.work.remote(hand.item, files)
 
     def _sent(self, item: Item) -> actor.Files:
@@ -95,12 +101,25 @@ class Cluster:
         from ray.exceptions import RayError
 
         if steps != self._steps:
-            self.in_vain, self._steps = 0, steps
+            self.in_vain, self._steps, self.complaint = 0, steps, ""
         for hand in list(self._hands):
             try:
                 self._hear(hand)
             except (RayError, *expected_failures()) as error:
                 self._lose(hand, error)
+        self._mind_room()
+
+    def _mind_room(self) -> None:
+        """Where no actor begins, the cluster may have no room: say so, and after a while give up."""
+        began = min((hand.since for hand in self._hands), default=time.monotonic())
+        waited = 0.0 if any(hand.standing for hand in self._hands) else time.monotonic() - began
+        self.waits = NO_ROOM.format(waited / 60) if waited > UNUSUAL else ""
+        if waited > HOPELESS:
+            self.in_vain, self.complaint = PATIENT, self.waits
+
+    def pids(self) -> set[int]:
+        """The processes of those that can take targets."""
+        return {hand.standing.pid for hand in self._hands if hand.standing is not None}
 
     def stop(self) -> None:
         """Ask all to stop between two steps."""
@@ -142,7 +161,7 @@ class Cluster:
         made: Any = ray.remote(actor.Actor)
         made = made.options(**needs, max_concurrency=2, max_restarts=0, max_task_retries=0)
         handle = made.remote(self._night, here, str(Path.cwd()))
-        return Hand(handle, handle.open.remote())
+        return Hand(handle, handle.open.remote(), time.monotonic())
 
     def _hear(self, hand: Hand) -> None:
         """What has come of an actor since the last look. Raises what its methods raised, and RayError."""

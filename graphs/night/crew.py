@@ -21,16 +21,24 @@ ENDING = 60.0  # seconds that a worker is given to stop between two steps, once 
 
 
 class Crew(Protocol):
-    """Workers. in_vain: how many died or complained since a step was finished. complaint: the last one's words."""
+    """Workers. in_vain: how many died or complained since a step was finished. complaint: what the last of them said.
+
+    waits: what keeps all of them from beginning, if anything.
+    """
 
     in_vain: int
     complaint: str
+    waits: str
 
     def open(self) -> None:
         """Get ready, before any is started. Raises SettingError."""
 
     def fill(self, wanted: int) -> None:
         """Start workers until so many run, and see that they have something to do."""
+
+    def pids(self) -> set[int]:
+        """The processes of those that live."""
+        ...
 
     def reap(self, steps: int) -> None:
         """Hear what became of them. steps: how many are done; while that changes, nobody died in vain."""
@@ -54,6 +62,7 @@ class Processes:
     in_vain: int = 0
     steps: int = 0
     complaint: str = ""
+    waits: str = ""
     since: float = 0.0  # when one last ended badly
 
     def open(self) -> None:
@@ -69,10 +78,14 @@ class Processes:
             with (self.night.folder / "workers.log").open("ab") as log:
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
 
+    def pids(self) -> set[int]:
+        """The processes that live."""
+        return {process.pid for process in self.processes if process.poll() is None}
+
     def reap(self, steps: int) -> None:
         """Forget those that have ended. steps: how many are done; while that changes, nobody died in vain."""
         if steps != self.steps:
-            self.in_vain, self.steps = 0, steps
+            self.in_vain, self.steps, self.complaint = 0, steps, ""
         for process in list(self.processes):
             status = process.poll()
             if status is not None:
@@ -80,7 +93,9 @@ class Processes:
                 if status != 0:
                     self.in_vain, self.since = self.in_vain + 1, time.monotonic()
                 if status > 0:
-                    self.complaint = _last_line(self.night.folder / "workers.log")
+                    self.complaint = last_line(self.night.folder / "workers.log")
+                elif status < 0:
+                    self.complaint = f"one was ended by signal {-status}" + " (often: no memory left)" * (status == -9)
 
     def stop(self) -> None:
         """Ask all to stop between two steps."""
@@ -114,7 +129,8 @@ def threads(night: Night) -> int:
     return max(1, (os.cpu_count() or 1) // night.workers)
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """The last words of a log, cut; none where it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:

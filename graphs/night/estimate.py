@@ -5,6 +5,7 @@ Where there is no finished run to judge by, time and disk are unknown and said t
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 from graphs.night.folder import Night
@@ -60,7 +61,7 @@ def told(
         yield f"forward passes: at most {targets * means.max_forward_passes:,}"
         yield f"exchanges with a language model: at most {_most_calls(night, targets):,}"
         return
-    hours = targets * cost.seconds / night.workers / 3600
+    hours = ceil(targets / night.workers) * cost.seconds / 3600
     basis = f"{counted(cost.n, 'finished run')} of {means.model}"
     yield f"time: about {number(hours)} hours, if workers do not slow each other down (median of {basis})"
     yield f"forward passes: about {round(targets * cost.passes):,}, at most {targets * means.max_forward_passes:,}"

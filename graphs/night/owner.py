@@ -7,9 +7,11 @@ opened only for the moment in which a run is taken in; where somebody else has i
 
 import json
 import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from graphs.night.crew import PATIENT, UNPAUSED, Crew, Processes
@@ -18,7 +20,7 @@ from graphs.night.footprint import resident_gb
 from graphs.report.visible import counted
 from graphs.settings import SettingError
 from graphs.state import STORE
-from memory.database import StoreDamaged, StoreError, StoreLocked
+from memory.database import StoreDamaged, StoreError, StoreLocked, UnknownRun
 from memory.queue import OPEN, Item, Queue, State
 from memory.snapshot import publish_open
 from memory.store import Store
@@ -101,11 +103,9 @@ class Owner:
     def _taken_in(self, items: list[Item]) -> None:
         """Take finished runs into the store, or let them wait where somebody else has it open."""
         self._waits = ""
-        for item in items:
-            if item.state is State.SET_ASIDE and not self.night.shard(item).exists():
-                self._handed_over(item)
-        ready = [item for item in items if item.state in (State.FINISHED, State.SET_ASIDE)]
-        ready = [item for item in ready if item.state is State.FINISHED or self.night.shard(item).exists()]
+        for item in filter(self._kept_back, items):
+            self._handed_over(item)
+        ready = [item for item in items if self._pending(item) and not self._kept_back(item)]
         if not ready:
             return
         try:
@@ -116,6 +116,16 @@ class Owner:
                     self._publish(store)
         except StoreLocked as error:
             self._waits = str(error)
+
+    def _pending(self, item: Item) -> bool:
+        """Whether there is something of a target that the store lacks."""
+        if item.state is State.SET_ASIDE:
+            return self.night.shard(item).exists() or (self.night.work(item) / STORE).exists()
+        return item.state is State.FINISHED
+
+    def _kept_back(self, item: Item) -> bool:
+        """Whether what was kept of a target that was set aside is no shard yet."""
+        return item.state is State.SET_ASIDE and not self.night.shard(item).exists()
 
     def _handed_over(self, item: Item) -> None:
         """What was kept of a target that was set aside is a shard too, where it can be read."""
@@ -132,13 +142,27 @@ class Owner:
         try:
             if shard.exists():
                 store.take_in(shard)
+            if item.state is State.FINISHED:
+                store.run(item.run_id)
+                self.queue.keep(item.name)
         except StoreDamaged:
+            if self._readable(shard):
+                raise  # then it is the store of all that is damaged
             kept = self.night.damaged(item, shard)
             self.queue.set_aside(item.name, f"the store of its run cannot be read; it is kept as {kept}")
-        else:
-            if item.state is State.FINISHED:
-                self.queue.keep(item.name)
+        except UnknownRun:
+            self.queue.set_aside(item.name, "its run was finished, and its store is gone")
         self.night.cleared(item)
+
+    def _readable(self, shard: Path) -> bool:
+        """Whether a shard can be read to its end: an empty store takes it in."""
+        with tempfile.TemporaryDirectory(dir=self.night.folder) as folder:
+            try:
+                with Store.open(Path(folder) / STORE) as empty:
+                    empty.take_in(shard)
+            except StoreDamaged:
+                return False
+        return True
 
     def _publish(self, store: Store) -> None:
         """Copy the store for readers; that it cannot be copied stops nothing."""
@@ -161,6 +185,7 @@ class Owner:
         done, left = counts[State.FINISHED] + counts[State.KEPT], sum(counts[each] for each in OPEN)
         hours = (time.monotonic() - self._began) / 3600
         ended = self._open_at_start - left
+        living = self._crew.pids()
         paused = self._complaint if self._crew.in_vain > UNPAUSED else ""
         scored = [item for item in items if None not in (item.told.get("score"), item.told.get("floor"))]
         scored.sort(key=lambda item: -(item.told["score"] - item.told["floor"]))
@@ -174,15 +199,15 @@ class Owner:
             "set_aside": counts[State.SET_ASIDE],
             "left": left,
             "ended": ended,
-            "waiting": counts[State.FINISHED],
+            "waiting": sum(map(self._pending, items)),
             "total": len(items),
             "hours": round(hours, 4),
             "hours_in_all": round(self._hours_before + hours, 4),
             "eta_seconds": round(3600 * hours / ended * left) if ended else None,
             "rss_gb": round(resident_gb(), 3),
-            "waits": "; ".join(filter(None, (self._waits, self._uncopied, paused))),
+            "waits": "; ".join(filter(None, (self._waits, self._uncopied, paused, self._crew.waits))),
             "why": self._why,
-            "workers": [_standing(item) for item in items if item.state is State.RUNNING],
+            "workers": [_standing(item) for item in items if item.state is State.RUNNING and item.pid in living],
             "best": [
                 {"target": item.name, "run_id": item.run_id}
                 | {key: item.told.get(key) for key in ("score", "floor", "verdict", "prose")}
@@ -199,7 +224,7 @@ class Owner:
         except StoreError as error:
             self._waits = str(error)
         items = self.queue.items()
-        whole = all(item.state in (State.KEPT, State.SET_ASIDE) for item in items)
+        whole = not any(item.state in OPEN or self._pending(item) for item in items)
         self._tell(items, "finished" if whole else "stopped")
         self._lock.release()
 

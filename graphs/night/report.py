@@ -133,7 +133,7 @@ def line(beat: dict[str, Any], *, now: float) -> str:
         words += [f"{each['target']} {each['node']}" for each in beat["workers"]]
         if now - beat["time"] > STALE:
             words.insert(1, f"NO HEARTBEAT for {_clock(now - beat['time'])}")
-    words += [f"{counted(beat['waiting'], 'finished run')} to be taken into the store"] if beat.get("waiting") else []
+    words += [f"{counted(beat['waiting'], 'run')} to be taken into the store"] if beat.get("waiting") else []
     words += [visible(beat[why]) for why in ("waits", "why") if beat.get(why)]
     return " · ".join(words)
 

@@ -104,7 +104,7 @@ def test_what_is_finished_and_not_in_the_store_is_not_called_over(done: Night) -
         words = [sys.executable, "-m", "graphs.overnight", "--home", str(done.home), "--resume", "one"]
         ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
-    assert "3 finished runs to be taken into the store" in ended.stdout
+    assert "3 runs to be taken into the store" in ended.stdout
     assert f"go on with: python -m graphs.overnight --resume one --home {done.home}" in ended.stdout
 
 
