@@ -23,9 +23,9 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evals.faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--every", type=float, default=45.0, metavar="SECONDS", help="between two kills, on average")
+    parser.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="between two kills, on average")
     parser.add_argument(
-        "--targets", type=int, default=60, help="neurons a night; nights follow until all kills are done"
+        "--targets", type=int, default=90, help="neurons a night; nights follow until all kills are done"
     )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, help="of a neuron; by default as many as an inquiry has")

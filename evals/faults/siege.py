@@ -7,8 +7,9 @@
 
 Work repeated is counted in seconds: from the last acknowledged step of a killed worker to its death; and whenever a run
 that had begun is taken up again, also after its owner's death, what opening it took: the time to its first new steps
-less the seconds of those steps. It is held against the seconds of all steps. Starting a process and loading its model
-repeats no work and is not counted.
+less the seconds of those steps. It is held against the seconds of all steps. What every process needs once, whatever
+it works on, is no target's work and is not counted: starting, loading what graphs/bench.py calls ready, and turning the
+pages that all targets share into columns, which makes the first steps of a process longer.
 
 Knows processes and how they are killed. Refuses to judge what they left (audit.py).
 """
@@ -26,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from graphs.night.crew import last_line
 from graphs.state import STORE
 from memory.database import StoreError
 from memory.queue import OPEN, Item, Queue, State
@@ -120,6 +122,8 @@ class Siege:
                         due = self._due()
                 night.statuses.append(owner.returncode)
             seen = self._look(night, seen)
+            if not seen and owner.returncode == 2:
+                raise SystemExit(f"no night begins: {last_line(self.home / 'owners.log')}")
             over = bool(seen) and not any(item.state in OPEN for item in seen.values())
             if night.hung or (over and owner.returncode == 0) or owner.returncode == 2:
                 return
@@ -167,7 +171,9 @@ class Siege:
             return False
         now = time.time()
         for item in holding:
-            night.acknowledged[item.run_id] = item.step, _copied(night.folder / "work" / item.name / STORE, item.run_id)
+            earlier = night.acknowledged.get(item.run_id, (0, {}))[1]
+            copied = _copied(night.folder / "work" / item.name / STORE, item.run_id)
+            night.acknowledged[item.run_id] = item.step, earlier | copied
         held = holding[0] if holding else None
         lost = now - max(held.since, held.beaten) if held else 0.0
         who = "owner" if victim == owner.pid else "worker"

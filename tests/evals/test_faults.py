@@ -155,6 +155,13 @@ def test_numbers_that_make_no_sense_are_refused(capsys: pytest.CaptureFixture[st
     assert "positive" in capsys.readouterr().err
 
 
+def test_nights_that_cannot_begin_are_not_begun_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEURONAUT_HOME")
+    with pytest.raises(SystemExit, match=r"no night begins: .*/no/such/model"):
+        main(["--only", "kills", "--model", "/no/such/model", "--json", str(tmp_path / "figures.json")])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_real_night_is_killed_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
