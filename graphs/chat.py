@@ -108,12 +108,12 @@ def _about_another(thread: str, run_id: str) -> str:
 def _newest(arguments: argparse.Namespace, folder: Path) -> str | None:
     """The newest stored run of the unit that is named, or of all when none is."""
     from graphs.state import STORE
-    from graphs.talk.desk import Desk
+    from graphs.talk.desk import Desk, of_an_inquiry
 
     if not (folder / STORE).exists():
         return None
     with Desk(folder, "any").reading() as store:
-        return next((run.id for run in store.runs() if _meant(arguments, run)), None)
+        return next((run.id for run in store.runs() if of_an_inquiry(run) and _meant(arguments, run)), None)
 
 
 def _meant(arguments: argparse.Namespace, run: "Run") -> bool:
@@ -148,10 +148,14 @@ def _model(arguments: argparse.Namespace) -> "ChatModel | None":
 
 def _names(desk: "Desk") -> list[str]:
     """What can be compared with."""
+    from graphs.failures import expected_failures
     from graphs.talk import comparing
 
-    with desk.reading() as store:
-        return comparing.names(store, desk.run_id)
+    try:
+        with desk.reading() as store:
+            return comparing.names(store, desk.run_id)
+    except expected_failures():  # Tab completes nothing then
+        return []
 
 
 if __name__ == "__main__":

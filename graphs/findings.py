@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agents.conversation import AGENT as TALKING
 from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
 from memory.records import DERIVED, Origin, Record, Step, revive
@@ -48,7 +49,7 @@ def gather(bench: Bench, run_id: str) -> Findings:
         edits=tuple(record for record in records if record.prompt.origin is Origin.EDIT and record.peak is not None),
         corpus_top=tuple(r for r in measured if r.prompt.origin is Origin.CORPUS)[:RANKED],
         evidence=tuple(records),
-        calls=tuple(store.calls(run_id)),
+        calls=tuple(call for call in store.calls(run_id) if call.agent != TALKING),
         steps=tuple(Move(s.number, s.node, s.seconds, str(s.update.get("why", ""))) for s in steps),
         counts=Counts(tally["generated"], tally["accepted_by"], tally["rejected_by"]),
         timings=_timings(bench, [(step.node, step.seconds) for step in steps]),

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from agents.conversation import AGENT as TALKING
 from agents.language import Language
 from graphs import tracing
 from graphs.bench import Bench
@@ -131,7 +132,7 @@ class Session:
             state = known.state if known is not None else RUNNING
             store.begin(Run(self.run_id, target, self.means.seed, asdict(self.means), state))
         if isinstance(self.bench.mind, Language):
-            self.bench.mind.asked = len(store.calls(self.run_id))
+            self.bench.mind.asked = sum(call.agent != TALKING for call in store.calls(self.run_id))
 
     def _keep_trace(self, trace: str, address: str | None) -> None:
         self.bench.store.keep_trace(self.run_id, trace, address)

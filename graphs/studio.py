@@ -9,6 +9,7 @@ import asyncio
 import io
 import re
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -32,9 +33,11 @@ from graphs.settings import BUILT_IN, SettingError, choose_mind, choose_model
 from graphs.state import STORE, Means
 from graphs.steps import StepFailed
 from graphs.talk.answering import Answering
-from graphs.talk.desk import Desk
+from graphs.talk.desk import Desk, of_an_inquiry
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread, named
+
+_turn = threading.Lock()  # a line whose server's run was stopped is still being answered
 
 
 @dataclass
@@ -127,7 +130,7 @@ def _answered(topic: Topic, line: str, first: bool) -> str:
     """The answer to a line; to the first one of a thread also where the run stands."""
     screen, home = io.StringIO(), Path(topic.home)
     try:
-        with Desk(home, topic.run_id or _newest(home)) as desk:
+        with _turn, Desk(home, topic.run_id or _newest(home)) as desk:
             transcript = Transcript(home, default_thread(desk.run().id))
             room = Room(desk, transcript, Answering(desk, _model(topic)), terminal(screen))
             room.enter()
@@ -143,7 +146,7 @@ def _answered(topic: Topic, line: str, first: bool) -> str:
 def _newest(home: Path) -> str:
     if (home / STORE).exists():
         with Desk(home, "any").reading() as store:
-            for run in store.runs():
+            for run in filter(of_an_inquiry, store.runs()):
                 return run.id
     raise SettingError(f"no run is kept in {home}: let the graph 'inquiry' make one, or name another home")
 

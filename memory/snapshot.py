@@ -86,6 +86,8 @@ class Snapshot(Queries):
 
     def refresh(self) -> bool:
         """Publish and read anew where the store has changed; whether what is read now is new."""
+        import duckdb
+
         copy = newest(self.path)
         if copy is None or (self.path.exists() and _changed(self.path) > copy.stat().st_mtime_ns):
             try:
@@ -96,7 +98,12 @@ class Snapshot(Queries):
             copy = newest(self.path)
         if copy is None or copy == self._shown:
             return False
-        fresh = _opened(copy)
+        try:
+            fresh = _opened(copy)
+        except duckdb.IOException:
+            if copy.exists() or (copy := newest(self.path)) is None:
+                raise
+            fresh = _opened(copy)  # the store's owner has just put another in its place
         if not is_current(fresh):  # a copy that an earlier version of the program made
             fresh.close()
             publish(self.path)

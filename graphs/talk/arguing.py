@@ -40,19 +40,23 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesi
     if not claim.statement:
         raise Unable("a claim says in words what the neuron fires on")
     bench = desk.session().bench
-    if any(known.id == claim.id for known in bench.store.hypotheses(desk.run_id)):
+    twin = next((known for known in bench.store.hypotheses(desk.run_id) if known.id == claim.id), None)
+    completed = twin is not None and old is not None and twin.id == old.id and old.fate.open
+    if twin is not None and not completed and twin.fate is not Fate.REPLACED:
         raise Unable(f"{claim.id} says that already")
     claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)
     if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
         raise Unable(claims.WANTING)
     replaced = (
-        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")] if old and old.fate.open else []
+        [replace(old, fate=Fate.REPLACED, reason=f"{claim.id} stands in its place")]
+        if old and old.fate.open and not completed
+        else []
     )
     edited = {"edited": old.id} if old else {}
     desk.commit(command, desk.waits(claims.tests_of(claim)) | edited, hypotheses=[*replaced, claim])
     yield words(f"{claim.id} joins the claims: {claim.statement}")
     yield words(f"  {claims.told(claim)}; next tests it", "dim")
-    if old:
+    if old and not completed:
         yield words(f"  {old.id} {'is replaced by it' if replaced else f'stays {old.fate.value}'}", "dim")
 
 

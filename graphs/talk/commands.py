@@ -59,6 +59,7 @@ _RUN = rf"(?=[\w.-]*[A-Za-z])(?=[\w.-]*\d)(?=[\w.]*-){_WORD}"
 _NAMED = rf"(?:{_RUN}|L?\d{{1,4}}[.:NFRHC]\d{{1,9}}-?)"
 _QUOTED = r"[\"'“‘`](?P<text>.+)[\"'”’`]"
 _NOT = r"(?!.*(?:n[’']t|\b(?:dont|not|never)\b))"
+_BEFORE = r"(?:(?!n[’']t\b|\b(?:dont|not|never)\b).)*?"
 _UNIT_SAID = r"(?:it|(?:this|that)(?! \w)|(?:(?:the|this|that|its) )?(?:neuron|unit|feature|activation|firing))\b"
 _KILLED = r"(?:killed|stopped|silenced|broken)"
 _ASKED_POLITELY = r"(?:(?:please|ok|okay|yes|now|and|then|so|well|let[’']?s|can you|could you|do|take),? )*"
@@ -69,7 +70,7 @@ FORMS: dict[str, Form] = {
         "test this: TEXT",
         "measure a text now (\\n is a line break)",
         r"(?:(?:test|measure)(?: this)?|try this):(?P<text>.*)",
-        r".*?(?<![.\w])(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b(?! ?[(.=\[])"
+        rf"{_BEFORE}(?<![.\w])(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b(?! ?[(.=\[])"
         rf".*?{_QUOTED}\W*",
     ),
     "why": _form(
@@ -135,7 +136,7 @@ FORMS: dict[str, Form] = {
         "compare with 9.653",
         "another neuron or run, side by side",
         rf"compare(?: it)?(?: with| to|(?= {_NAMED}\W*$)) (?P<text>{_WORD})\W*",
-        r".*\b(?:compare|versus|vs|against|difference)\b(?:.*\b(?:with|to|and|from|versus|vs|against) +|.*?\b)"
+        rf"{_BEFORE}\b(?:compare|versus|vs|against|difference)\b(?:.*\b(?:with|to|and|from|versus|vs|against) +|.*?\b)"
         rf"(?P<text>{_NAMED})(?!\w).*",
     ),
     "next": _form(

@@ -6,6 +6,7 @@ what needs more raises Unable. Steps of a conversation are committed under the r
 SPOKEN in their update (graphs/steps.py), whole or not at all.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from graphs.state import SPOKEN, STORE, Means
 from memory.queries import Queries
 from memory.records import Candidate, Hypothesis, LlmCall, Origin, Prompt, Record, Run, Step, Trigger, plain
 from memory.snapshot import Snapshot
-from memory.store import Store, StoreLocked
+from memory.store import Store, StoreLocked, UnknownRun
 
 if TYPE_CHECKING:
     from graphs.session import Session
@@ -28,6 +29,11 @@ BUSY = "another process is writing this store: I read its last copy, and cannot 
 
 class Unable(Exception):
     """What was asked cannot be done now. The message is one line for a person."""
+
+
+def of_an_inquiry(run: Run) -> bool:
+    """Whether an inquiry made a run, which can go on; tools.prune --keep makes runs as well."""
+    return "command" not in run.settings
 
 
 class Desk:
@@ -78,9 +84,22 @@ class Desk:
         with self.reading() as store:
             return isinstance(store, Snapshot)
 
+    def age(self, store: Queries) -> str:
+        """How old what is read is, in words; nothing for the store itself. StoreLocked for a copy without the run."""
+        if not isinstance(store, Snapshot):
+            return ""
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(store.published))
+        try:
+            store.run(self.run_id)
+        except UnknownRun as error:
+            words = f"another process is writing this store, and in its last copy, of {at}, {error}"
+            raise StoreLocked(words) from None
+        return f"as it stood at {at}: another process is writing this store"
+
     def run(self) -> Run:
         """The run that is talked about; UnknownRun when the store has none of this name."""
         with self.reading() as store:
+            self.age(store)
             return store.run(self.run_id)
 
     def session(self) -> "Session":
@@ -114,19 +133,19 @@ class Desk:
                 raise Unable(BUSY)
             number = store.last_step(self.run_id) + 1
             peaks = [record.peak for record in records if record.peak is not None]
-            store.commit(
-                Step(
-                    run_id=self.run_id,
-                    number=number,
-                    node=NODE,
-                    update={SPOKEN: command, "best": max(peaks, default=None), **update},
-                    records=tuple(replace(record, step=number) for record in records),
-                    candidates=tuple(Candidate(number, prompt) for prompt in prompts),
-                    hypotheses=tuple(hypotheses),
-                    triggers=tuple(triggers),
-                    calls=tuple(calls),
-                )
+            step = Step(
+                run_id=self.run_id,
+                number=number,
+                node=NODE,
+                update={SPOKEN: command, "best": max(peaks, default=None), **update},
+                records=tuple(replace(record, step=number) for record in records),
+                candidates=tuple(Candidate(number, prompt) for prompt in prompts),
+                hypotheses=tuple(hypotheses),
+                triggers=tuple(triggers),
+                calls=tuple(calls),
             )
+            if not store.commit(step):
+                raise Unable("somebody else has just added to this run: say it again")
 
     def measured(
         self,

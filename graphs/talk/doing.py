@@ -56,6 +56,7 @@ class Talk:
             yield from showing.help_lines()
         else:
             with self.desk.reading() as store:
+                yield from self._aged(store)
                 yield from self._shown(store, command)
 
     def answer(self, line: str) -> Lines | None:
@@ -71,6 +72,10 @@ class Talk:
         if node is None:
             return None
         return self._approved(node, question["node"])
+
+    def _aged(self, store: Queries) -> Lines:
+        if age := self.desk.age(store):
+            yield words(age, "yellow")
 
     def _shown(self, store: Queries, command: Command) -> Lines:
         run_id = self.desk.run_id
@@ -108,6 +113,7 @@ class Talk:
     def _why(self, command: Command) -> Lines:
         del command
         with self.desk.reading() as store:
+            yield from self._aged(store)
             found = store.records(self.desk.run_id, ids=[self.last]) if self.last is not None else []
             yield from (
                 showing.fired(store, self.desk.run_id, found[0])
@@ -131,9 +137,12 @@ class Talk:
         with self.desk.reading() as store:
             other = comparing.found(store, self.desk.run_id, command.text)
             if other is not None:
+                yield from self._aged(store)
                 yield from showing.side_by_side(store, self.desk.run_id, other.id)
                 return
         name = comparing.unit(command.text)
+        if name == self.desk.run().target.name:
+            raise Unable(f"{name} is what this conversation is about, and there is no other run of it here")
         yield from self._opening()
         yield from comparing.measured(self.desk, name)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HISTORY = "chat_history"
 PROMPT = "> "
+COMPARE = "compare with "  # behind which names are completed
 
 Reader = Callable[[], str]  # the next line; EOFError at the end, KeyboardInterrupt for Ctrl-C
 
@@ -24,14 +25,14 @@ Reader = Callable[[], str]  # the next line; EOFError at the end, KeyboardInterr
 def openings() -> list[str]:
     """What can be typed to begin each command: those with a text up to where the text begins."""
     texts = [f"{FORMS[name].usage.partition(':')[0]}: " for name in ("test", "hypothesis", "note")]
-    return [*texts, *(form.usage for name, form in FORMS.items() if name not in TEXTUAL), "compare with ", "edit h-"]
+    return [*texts, *(form.usage for name, form in FORMS.items() if name not in TEXTUAL), COMPARE, "edit h-"]
 
 
 def completions(line: str, names: Iterable[str]) -> list[str]:
     """Whole lines that `line` can be completed to; `names` are runs and neurons."""
     typed = line.lstrip().lower()
-    if typed.startswith("compare with "):
-        return [f"compare with {name}" for name in names if name.lower().startswith(typed[len("compare with ") :])]
+    if typed.startswith(COMPARE):
+        return [f"{COMPARE}{name}" for name in names if name.lower().startswith(typed[len(COMPARE) :])]
     return [each for each in openings() if each.lower().startswith(typed)]
 
 
@@ -83,7 +84,7 @@ def _completer(names: Callable[[], Sequence[str]]) -> "Completer":
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
             del complete_event
             typed = document.text_before_cursor
-            for line in completions(typed, names()):
+            for line in completions(typed, names() if typed.lstrip().lower().startswith(COMPARE) else []):
                 yield Completion(line, start_position=-len(typed))
 
     return Lines()

@@ -188,6 +188,9 @@ def test_a_line_that_is_no_command_has_near_ones(line: str) -> None:
         "the train stops this morning",
         "to be continued in the next step",
         "please test " + "the red apple " * 12 + "'a river'",
+        "please don't measure 'secret'",
+        'never test "x"',
+        "don't compare it with 9.653",
     ],
 )
 def test_pasted_code_and_ordinary_sentences_start_nothing(line: str) -> None:
@@ -426,6 +429,19 @@ def test_a_claim_of_a_person_is_tested_and_meets_its_fate(talk: Conversation) ->
     assert "refuted" in talk.say("next")
     assert "is finished" in talk.say("next")
     assert "no claim is called" in talk.say("edit h-99: what")
+
+
+def test_a_claim_is_completed_and_one_that_was_replaced_is_stated_again(fresh: Callable[..., Conversation]) -> None:
+    with fresh() as talk:
+        talk.say("hypothesis: it likes fruit | fires: the apple river")
+        completed = talk.say("edit h-1: it likes fruit | fires: the apple river; red apple river | silent: red apple")
+        (claim,) = talk.store.hypotheses(talk.desk.run_id)
+        assert {"the apple river", "red apple river"} <= set(claim.triggers)
+        assert "says that already" not in completed
+        assert "replaced" not in completed
+        assert "is replaced by it" in talk.say("edit h-1: it fires on 'river'")
+        assert "joins the claims" in talk.say("hypothesis: it likes fruit | fires: old apple river")
+        assert talk.store.hypotheses(talk.desk.run_id)[0].fate.open
 
 
 def test_a_claim_that_is_edited_before_it_is_decided_is_replaced_and_no_longer_tested(

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from agents.language import Language
 from evals.ollama_stub import INJECTION, Body, OllamaStub, example
 from graphs.session import Session
-from graphs.state import Means
-from memory.records import Fate, LlmCall
+from graphs.state import SPOKEN, Means
+from memory.records import Fate, LlmCall, Step
 from memory.store import Store
 from tests.graphs.small_runs import mark, nodes, remains, small_means
 from tools.corpus import documents
@@ -229,3 +230,15 @@ class Varied:
         if "prompts" in answer and self.text:
             answer["prompts"] = [{"text": self.text, "hypothesis": "", "prediction": "unknown"}]
         return json.dumps(answer)
+
+
+def test_what_a_person_asks_in_a_conversation_costs_the_inquiry_nothing(means: Means) -> None:
+    with OllamaStub() as stub:
+        spoken = replace(means, llm="ollama:llama3.2", ollama_url=stub.url)
+        with Session(spoken, name="spoken") as session:
+            calls = [LlmCall(agent, "llama3.2", "ok", 0.1) for agent in ("conversation", "hypothesis", "conversation")]
+            session.bench.store.commit(Step("spoken", 1, "conversation", {SPOKEN: "asked"}, calls=tuple(calls)))
+        with Session(spoken, name="spoken") as session:
+            assert isinstance(session.bench.mind, Language)
+            assert session.bench.mind.asked == 1
+            assert [call.agent for call in session.findings().calls] == ["hypothesis"]
