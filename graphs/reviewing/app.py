@@ -79,33 +79,40 @@ class Review:
 
     def runs(self, request: Request) -> Response:
         """The list of runs."""
-        shown = listing.context(self.overview(), request.query_params, meanings=self._meanings)
-        return _page("list", **shown)
+        overview = self.overview()
+        return _dated("list", overview, listing.context(overview, request.query_params, meanings=self._meanings))
 
     def run(self, request: Request) -> Response:
         """The neuron page."""
-        shown = neuron.context(self.overview(), request.path_params["run_id"], home=self.home)
-        return _page("neuron", **shown, token=self.token.value)
+        overview = self.overview()
+        shown = neuron.context(overview, request.path_params["run_id"], home=self.home)
+        return _dated("neuron", overview, shown | {"token": self.token.value})
 
     def records(self, request: Request) -> Response:
         """The records of a run."""
-        shown = neuron.record_page(self.overview(), request.path_params["run_id"], request.query_params)
-        return _page("records", **shown)
+        overview = self.overview()
+        return _dated(
+            "records", overview, neuron.record_page(overview, request.path_params["run_id"], request.query_params)
+        )
 
     def record(self, request: Request) -> Response:
         """One record."""
         number = asked.whole(request.path_params, "number", most=2**31 - 1)
-        run_id = request.path_params["run_id"]
-        shown = neuron.one_record(self.overview(), run_id, number or 0)
-        return _message(404, f"run {run_id:.80} has no record {number}") if shown is None else _page("record", **shown)
+        run_id, overview = request.path_params["run_id"], self.overview()
+        shown = neuron.one_record(overview, run_id, number or 0)
+        if shown is None:
+            return _message(404, f"run {run_id:.80} has no record {number}")
+        return _dated("record", overview, shown)
 
     def trace(self, request: Request) -> Response:
         """The steps of a run."""
-        return _page("trace", **trace.context(self.overview(), request.path_params["run_id"], request.query_params))
+        overview = self.overview()
+        return _dated("trace", overview, trace.context(overview, request.path_params["run_id"], request.query_params))
 
     def compare(self, request: Request) -> Response:
         """Two runs side by side."""
-        return _page("compare", **comparison.context(self.overview(), request.query_params))
+        overview = self.overview()
+        return _dated("compare", overview, comparison.context(overview, request.query_params))
 
     def night(self, request: Request) -> Response:
         """The live state of an overnight run, with or without a store to read."""
@@ -171,6 +178,11 @@ def _refused(status: int) -> Callable[[Request, Exception], Response]:
 def _http(_: Request, error: HTTPException) -> Response:
     line = "there is no such page" if error.status_code == 404 else str(error.detail)
     return _message(error.status_code, line)
+
+
+def _dated(name: str, overview: Overview, shown: dict[str, Any]) -> Response:
+    """A page that says how old what it shows is."""
+    return _page(name, **shown, published=overview.published)
 
 
 def _page(name: str, **context: Any) -> Response:

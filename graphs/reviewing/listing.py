@@ -56,7 +56,6 @@ def context(overview: Overview, given: Mapping[str, str], *, meanings: Meanings)
         "verdicts": overview.verdicts(),
         "layers": overview.layers(),
         "models": overview.models(),
-        "published": overview.published,
     }
 
 

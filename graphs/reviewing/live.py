@@ -78,6 +78,12 @@ class Night:
         return self.state in GOING
 
     @property
+    def memory_gb(self) -> float | None:
+        """What the owner and its workers hold together."""
+        held = [self.rss_gb, *(each.rss_gb for each in self.workers)]
+        return sum(each or 0.0 for each in held) if any(held) else None
+
+    @property
     def share(self) -> float | None:
         """The part of the targets that is dealt with."""
         if not self.total or self.left is None:
@@ -186,7 +192,7 @@ def _night(name: str, beat: dict[str, Any], states: dict[str, int], troubles: li
         left=_whole(beat, "left"),
         total=_whole(beat, "total"),
         time=_number(beat, "time"),
-        hours=_number(beat, "hours"),
+        hours=_number(beat, "hours_in_all") or _number(beat, "hours"),
         eta_seconds=_number(beat, "eta_seconds"),
         rss_gb=_number(beat, "rss_gb"),
     )

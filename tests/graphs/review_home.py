@@ -120,6 +120,7 @@ def begin_night(home: Path, **beat: Any) -> Path:
         "step": 3,
         "node": "prune_augment",
         "since": time.time() - 9,
+        "rss_gb": 1.25,
     }
     best = {"target": "L2N117", "run_id": GOOD, "score": 0.81, "floor": 0.44, "verdict": "n-gram", "prose": UNSAFE}
     usual = {

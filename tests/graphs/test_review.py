@@ -181,7 +181,7 @@ def test_the_night_is_shown_as_it_goes_and_without_one(client: TestClient, revie
     assert "No overnight run yet" in shown(client, "/night")
     begin_night(reviewed)
     words = shown(client, "/night")
-    for part in ("done of 40", "prune augment", "1 h 30 min", "set aside", "SubjectError", "2.50", "floor 0.44"):
+    for part in ("done of 40", "prune augment", "1 h 30 min", "set aside", "SubjectError", "3.75", "floor 0.44"):
         assert part in words, part
     assert '<meta http-equiv="refresh" content="5">' in client.get("/night").text
     assert 'http-equiv="refresh"' not in client.get("/night?still=1").text

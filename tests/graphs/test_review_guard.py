@@ -119,6 +119,7 @@ def note(client: TestClient, text: str, run: str = GOOD, **headers: str) -> int:
 def test_a_note_is_kept_and_shown_as_text(client: TestClient, reviewed: Path) -> None:
     assert note(client, "seems right\n<script>alert(1)</script> \x1b[31m") == 303
     assert note(client, "and again", origin="null") == 303
+    assert note(client, "语" * notes.LONGEST) == 303
     page = client.get(f"/run/{GOOD}").text
     assert "seems right\n&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31m" in page
     lines = (reviewed / "notes" / f"{GOOD}.jsonl").read_text().splitlines()
