@@ -10,6 +10,7 @@ from pathlib import Path
 
 from graphs import command
 from graphs.command import say
+from graphs.failures import told
 from graphs.tracing.outbox import BadBatch, read, waiting
 from graphs.tracing.service import KEYS, Service, service, unsent
 from graphs.tracing.wire import Timeout, send
@@ -68,6 +69,9 @@ def _replayed(batches: list[Path], asked: Service) -> tuple[int, str]:
                 continue
             except FileNotFoundError:  # somebody else has sent it
                 trouble = None
+            except OSError as error:  # such as another person's
+                wrong = f"was not asked: {told(error)}"
+                continue
             if trouble is None:
                 path.unlink(missing_ok=True)
                 sent += 1

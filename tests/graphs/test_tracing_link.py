@@ -228,6 +228,10 @@ def test_what_was_kept_arrives_later_and_is_then_gone(
         assert shown.out == f"sent {batches} of {batches + 1} batches from {folder}\n"
         assert "trace_0.json is no batch" in shown.err
         (folder / "trace_0.json").unlink()
+        (folder / "trace_1.json").mkdir()  # as little to be read as another person's
+        assert command(["--replay"]) == 2
+        assert "not sent: LangSmith was not asked: Is a directory" in capfd.readouterr().err
+        (folder / "trace_1.json").rmdir()
         assert command(["--replay"]) == 0
         assert capfd.readouterr().out == f"nothing waits in {folder}\n"
     assert within(stub.runs, "mind.route") == {"measure"}
