@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from memory import schema
 from memory.database import named_failures
-from memory.records import Candidate, Origin, Prompt, Record, Run, Step, Target
+from memory.records import Candidate, Explanation, Origin, Prompt, Record, Rule, Run, Step, Target, Verdict
 from memory.store import Store, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +179,21 @@ def test_what_duckdb_says_in_mid_run_gets_its_name(words: str, failure: type[Sto
     with pytest.raises(failure) as raised, named_failures(Path("a.duckdb")):
         raise duckdb.IOException(words)
     assert "\n" not in str(raised.value)
+
+
+def test_a_store_of_before_that_is_killed_right_after_it_was_brought_up_to_date_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, said = tmp_path / "store.duckdb", Explanation(Verdict.SINGLE_TOKEN, "Fires on ‘two’.", Rule(0.0))
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        with Store.open(path) as store:
+            store.begin(RUN)
+            store.commit(replace(step_of(1), explanation=said))
+    code = "import os, sys; from pathlib import Path; from memory.store import Store; s = Store.open(Path(sys.argv[1]))"
+    died = subprocess.run([sys.executable, "-c", f"{code}; os.kill(os.getpid(), 9)", str(path)], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    with Store.open(path) as store:
+        assert store.explanation("r1") == said
+        store.commit(replace(step_of(2), explanation=replace(said, text="Fires on ‘three’.")))
+        assert store.texts_by_run() == {"r1": "Fires on ‘three’."}
