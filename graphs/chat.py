@@ -86,7 +86,9 @@ def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
         raise SettingError(f"no conversation {thread!r:.80} is kept in {folder}: name its run with --run, or a unit")
     newest = _newest(arguments, folder)
     if newest is None and not unit:
-        raise SettingError(f"no run is kept in {folder}: name a unit with --layer L --neuron N, or use --home")
+        raise SettingError(
+            f"no inquiry is kept in {folder}: name a unit with --layer L --neuron N, a run with --run, or use --home"
+        )
     return newest
 
 

@@ -32,12 +32,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from graphs.console import clean, terminal
+    from graphs.settings import home
     from graphs.state import STORE
     from memory.store import Store
     from tools.scoring import correlation
 
     run_a, run_b = arguments.run_a, arguments.run_b
-    with Store.open(Path(arguments.home) / STORE) as store:
+    with Store.open(Path(home(arguments)) / STORE) as store:
         names = [f"{run.target.name} of {run.target.model}" for run in map(store.run, (run_a, run_b))]
         pairs = store.compare(run_a, run_b)
     table = Table(title=f"{len(pairs)} texts measured in both", expand=True)

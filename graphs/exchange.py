@@ -71,14 +71,16 @@ def _count(word: str) -> int:
 
 def _export(arguments: argparse.Namespace) -> None:
     from graphs.console import clean
+    from graphs.settings import home
     from graphs.state import STORE
     from memory.interchange import write
     from memory.store import Store
 
-    with Store.open(Path(arguments.home) / STORE) as store:
+    folder = Path(home(arguments))
+    with Store.open(folder / STORE) as store:
         dossier = dossier_of(store, arguments.run, texts=arguments.texts)
     if arguments.random:
-        dossier = _with_random(dossier, Path(arguments.home), arguments.run, arguments.random)
+        dossier = _with_random(dossier, folder, arguments.run, arguments.random)
     else:
         dossier = replace(dossier, notes=(*dossier.notes, "no random texts and no moments: --random N adds them"))
     if arguments.format == "delphi":

@@ -52,11 +52,11 @@ def _port(word: str) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from graphs import offline
-    from graphs.settings import SettingError
+    from graphs.settings import SettingError, home
 
-    home, port = Path(arguments.home), _port(arguments.port)
-    if not home.is_dir():
-        raise SettingError(f"no data folder {home}: say where with --home, or make a run first")
+    folder, port = Path(home(arguments)), _port(arguments.port)
+    if not folder.is_dir():
+        raise SettingError(f"no data folder {folder}: say where with --home, or make a run first")
     with _listening(port) as listening:
         from graphs.reviewing.app import Review
         from graphs.reviewing.drawing import prepare
@@ -64,7 +64,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
         offline.settle(wanted=False)
         prepare()
-        review = Review(home)
+        review = Review(folder)
         try:
             review.overview()
         except StoreLocked as locked:

@@ -11,6 +11,8 @@ import re
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -37,7 +39,8 @@ from graphs.talk.desk import Desk, of_an_inquiry
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread, named
 
-_turn = threading.Lock()  # a line whose server's run was stopped is still being answered
+_working: set[tuple[str, str]] = set()  # data folders and runs: what is stopped on the server may go on for a while
+_entering = threading.Lock()
 
 
 @dataclass
@@ -73,17 +76,18 @@ def inquiry() -> "CompiledStateGraph[Any, Means, Any, Any]":
         return {"run_id": named("run_id", state.run_id) if state.run_id else _fresh_name(runtime.context)}
 
     async def inquire(state: Told, runtime: Runtime[Means]) -> dict[str, Any]:
-        session = await asyncio.to_thread(_opened, runtime.context, state.run_id)
-        try:
-            limit: Any = {"recursion_limit": most_steps(session.means) + LAST_STEPS}
-            if session.under_way():
-                await steps.ainvoke({"run_id": session.run_id}, limit, context=session.means)
-            return await asyncio.to_thread(_ended, session)
-        except StepFailed as error:
-            session.bench.store.finish(session.run_id, f"failed({error})")
-            raise
-        finally:
-            await asyncio.to_thread(session.bench.close)
+        with _alone(runtime.context.home, state.run_id):
+            session = await asyncio.to_thread(_opened, runtime.context, state.run_id)
+            try:
+                limit: Any = {"recursion_limit": most_steps(session.means) + LAST_STEPS}
+                if session.under_way():
+                    await steps.ainvoke({"run_id": session.run_id}, limit, context=session.means)
+                return await asyncio.to_thread(_ended, session)
+            except StepFailed as error:
+                session.bench.store.finish(session.run_id, f"failed({error})")
+                raise
+            finally:
+                await asyncio.to_thread(session.bench.close)
 
     graph = StateGraph(Told, context_schema=Means, input_schema=Asked)
     graph.add_sequence([begin, inquire])
@@ -105,6 +109,19 @@ def conversation() -> "CompiledStateGraph[Any, Topic, Any, Any]":
     graph.add_node("answer", answer)
     graph.add_edge(START, "answer")
     return graph.compile(name="conversation")
+
+
+@contextmanager
+def _alone(home: str, run_id: str) -> Iterator[None]:
+    """Work on a run as the only one of this process, which DuckDB would not refuse. Raises SettingError."""
+    with _entering:
+        if (home, run_id) in _working:
+            raise SettingError(f"run {run_id} is still being worked on by this server: ask again when that has ended")
+        _working.add((home, run_id))
+    try:
+        yield
+    finally:
+        _working.discard((home, run_id))
 
 
 def _opened(given: Means, run_id: str) -> Session:
@@ -130,7 +147,7 @@ def _answered(topic: Topic, line: str, first: bool) -> str:
     """The answer to a line; to the first one of a thread also where the run stands."""
     screen, home = io.StringIO(), Path(topic.home)
     try:
-        with _turn, Desk(home, topic.run_id or _newest(home)) as desk:
+        with Desk(home, topic.run_id or _newest(home)) as desk, _alone(topic.home, desk.run_id):
             transcript = Transcript(home, default_thread(desk.run().id))
             room = Room(desk, transcript, Answering(desk, _model(topic)), terminal(screen))
             room.enter()
@@ -148,7 +165,7 @@ def _newest(home: Path) -> str:
         with Desk(home, "any").reading() as store:
             for run in filter(of_an_inquiry, store.runs()):
                 return run.id
-    raise SettingError(f"no run is kept in {home}: let the graph 'inquiry' make one, or name another home")
+    raise SettingError(f"no inquiry is kept in {home}: let the graph 'inquiry' make one, or name another home")
 
 
 def _model(topic: Topic) -> ChatModel | None:

@@ -44,6 +44,7 @@ class Night:
     """What was seen of one overnight run from outside."""
 
     folder: Path
+    began: float = field(default_factory=time.time)
     acknowledged: dict[str, tuple[int, Acknowledged]] = field(default_factory=dict)  # by run: last step, records
     redone: list[str] = field(default_factory=list)  # targets that were finished and are worked on again
     unreadable: int = 0  # heartbeats that were no whole file
@@ -105,9 +106,12 @@ class Siege:
             name = f"night-{len(self.nights) + 1}"
             self.nights.append(Night(self.home / "overnight" / name))
             drawn = ["--sample", str(self._targets), "--seed", str(self._seed + len(self.nights)), "--name", name]
-            self._one(self.nights[-1], [*self._words, *drawn])
+            if not self._one(self.nights[-1], [*self._words, *drawn]):
+                self.nights.pop()
+                return
 
-    def _one(self, night: Night, drawn: list[str]) -> None:
+    def _one(self, night: Night, drawn: list[str]) -> bool:
+        """One night; whether it began. Raises SystemExit where not even the first does."""
         words, seen, due = drawn, dict[str, Item](), self._due()
         while True:
             with self._owner(words) as owner:
@@ -123,10 +127,12 @@ class Siege:
                 night.statuses.append(owner.returncode)
             seen = self._look(night, seen)
             if not seen and owner.returncode == 2:
-                raise SystemExit(f"no night begins: {last_line(self.home / 'owners.log')}")
+                if len(self.nights) == 1:
+                    raise SystemExit(f"no night begins: {last_line(self.home / 'owners.log')}")
+                return False
             over = bool(seen) and not any(item.state in OPEN for item in seen.values())
             if night.hung or (over and owner.returncode == 0) or owner.returncode == 2:
-                return
+                return True
             words = ["--resume", night.folder.name]
 
     def _due(self) -> float:
@@ -148,7 +154,7 @@ class Siege:
                 night.redone.append(name)
             self._followed(item)
         last = max((max(item.since, item.beaten) for item in seen.values()), default=0.0)
-        night.hung = bool(last) and time.time() - last > STILL and any(item.state in OPEN for item in seen.values())
+        night.hung = time.time() - max(last, night.began) > STILL and any(item.state in OPEN for item in seen.values())
         _listen(night)
         return seen
 

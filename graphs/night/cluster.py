@@ -28,7 +28,7 @@ from memory.database import StoreError
 from memory.queue import Item, Queue
 
 LEAVE = 5.0  # seconds for leaving
-UNUSUAL, HOPELESS = 120.0, 1800.0  # seconds in which no actor began, before that is said and before it is given up
+UNUSUAL = 120.0  # seconds in which no actor began, before that is said
 NO_ROOM = "no actor has begun for {:.0f} minutes: the cluster may have no core, or no accelerator, to spare"
 
 
@@ -110,12 +110,10 @@ class Cluster:
         self._mind_room()
 
     def _mind_room(self) -> None:
-        """Where no actor begins, the cluster may have no room: say so, and after a while give up."""
+        """Where no actor begins, the cluster may have no room: say so. It may have some later."""
         began = min((hand.since for hand in self._hands), default=time.monotonic())
         waited = 0.0 if any(hand.standing for hand in self._hands) else time.monotonic() - began
         self.waits = NO_ROOM.format(waited / 60) if waited > UNUSUAL else ""
-        if waited > HOPELESS:
-            self.in_vain, self.complaint = PATIENT, self.waits
 
     def pids(self) -> set[int]:
         """The processes of those that can take targets."""
@@ -177,7 +175,7 @@ class Cluster:
             return
         standing: actor.Standing = ray.get(hand.asked)
         if standing.lacks:
-            hand.asked = hand.handle.fetch.remote(self._shipped(standing.lacks))
+            hand.asked, hand.since = hand.handle.fetch.remote(self._shipped(standing.lacks)), time.monotonic()
             return
         hand.standing, hand.asked = standing, hand.handle.standing.remote()
         self._beat(hand, standing)

@@ -63,6 +63,7 @@ class Answering:
         """What is known of the run, as plain data, texts cut."""
         run_id = self._desk.run_id
         with self._desk.reading() as store:
+            age = self._desk.age(store)
             run, told, scores = store.run(run_id), store.explanation(run_id), store.scores(run_id)
             top = store.records(run_id, limit=TEXTS, order="peak_desc", origins=NATURAL)
             tested = store.records(run_id, ids=[last]) if last is not None else []
@@ -76,4 +77,4 @@ class Answering:
             "scores": {f"{s.metric}, {s.split}": [s.value, s.floor] for s in scores[:TEXTS]},
             "strongest": [{"value": r.peak, "text": marked(r.tokens, r.position)} for r in top],
             "last_tested": [{"value": r.peak, "text": marked(r.tokens, r.position)} for r in tested],
-        }
+        } | ({"as_of": age} if age else {})

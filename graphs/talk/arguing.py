@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def meant(desk: Desk, name: str, said: str) -> Hypothesis:
     """The claim that an edit names; raises Unable where there is none, or nothing to put in its place."""
     with desk.reading() as store:
+        desk.age(store)  # a copy without the run would have no claims at all
         old = claims.found(store.hypotheses(desk.run_id), name)
     if old is None:
         raise Unable(f"no claim is called {name!r:.60}: show hypotheses lists them")
@@ -41,7 +42,7 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesi
         raise Unable("a claim says in words what the neuron fires on")
     bench = desk.session().bench
     twin = next((known for known in bench.store.hypotheses(desk.run_id) if known.id == claim.id), None)
-    completed = twin is not None and old is not None and twin.id == old.id and old.fate.open
+    completed = old is not None and old.id == claim.id and (old.fate.open or old.fate is Fate.REPLACED)
     if twin is not None and not completed and twin.fate is not Fate.REPLACED:
         raise Unable(f"{claim.id} says that already")
     claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)

@@ -135,9 +135,9 @@ class Talk:
 
     def _compare(self, command: Command) -> Lines:
         with self.desk.reading() as store:
+            yield from self._aged(store)
             other = comparing.found(store, self.desk.run_id, command.text)
             if other is not None:
-                yield from self._aged(store)
                 yield from showing.side_by_side(store, self.desk.run_id, other.id)
                 return
         name = comparing.unit(command.text)

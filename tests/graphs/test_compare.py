@@ -53,6 +53,11 @@ def test_a_failure_cannot_reach_the_terminal_raw(tmp_path: Path, capsys: pytest.
     assert not unprintable(line)
 
 
+def test_a_home_that_is_not_utf8_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main(["a", "b", "--home", "caf\udce9"]) == 2
+    assert capsys.readouterr().err == "--home is not UTF-8: 'caf\\udce9'\n"
+
+
 def test_the_statistics_line_adds_up(tmp_path: Path) -> None:
     kept(tmp_path, "a", dict(zip(TEXTS, (1.0, 2.0, 3.0, 4.0), strict=True)))
     with Store.open(tmp_path / STORE) as store:

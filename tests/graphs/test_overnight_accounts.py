@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from graphs.night import asking
-from graphs.night.cluster import HOPELESS, UNUSUAL, Cluster, Hand
-from graphs.night.crew import PATIENT, Processes
+from graphs.night.actor import Standing
+from graphs.night.cluster import UNUSUAL, Cluster, Hand
+from graphs.night.crew import Processes
 from graphs.night.estimate import Cost, told
 from graphs.night.folder import Night
 from graphs.night.owner import Owner
@@ -106,16 +107,17 @@ def test_why_workers_cannot_go_on_is_the_reason_of_now(asked: Night) -> None:
     assert (crew.in_vain, crew.complaint) == (1, "one was ended by signal 9 (often: no memory left)")
 
 
-def test_a_cluster_without_room_says_so_and_is_given_up_in_the_end(asked: Night) -> None:
+def test_a_cluster_without_room_says_so(asked: Night) -> None:
     crew, now = Cluster(asked, "local"), time.monotonic()
-    for waited, words, in_vain in (
-        (UNUSUAL - 9, "", 0),
-        (UNUSUAL + 9, "no actor", 0),
-        (HOPELESS + 9, "no actor", PATIENT),
-    ):
-        crew._hands = [Hand(None, None, now - waited)]
-        crew._mind_room()
-        assert (crew.waits[: len("no actor")], crew.in_vain) == (words, in_vain)
+    crew._hands = [Hand(None, None, now - UNUSUAL + 9), Hand(None, None, now)]
+    crew._mind_room()
+    assert crew.waits == ""
+    crew._hands[0].since = now - 3600
+    crew._mind_room()
+    assert crew.waits.startswith("no actor has begun for 60 minutes")
+    crew._hands[1].standing = Standing(7, 1.0, away=True)
+    crew._mind_room()
+    assert crew.waits == ""
 
 
 def test_of_two_commands_with_one_name_the_second_changes_nothing(asked: Night) -> None:

@@ -17,8 +17,9 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from graphs.session import STORE, Session
+from graphs.settings import SettingError
 from graphs.state import Means
-from graphs.studio import Topic, conversation
+from graphs.studio import Topic, _alone, conversation
 from memory.store import Store
 from tests.graphs.small_runs import small_means
 
@@ -166,3 +167,13 @@ def test_only_pages_that_are_named_may_talk_to_it(server: httpx.Client) -> None:
 
     assert preflight("https://smith.langchain.com") == 200
     assert preflight("https://elsewhere.example") == 400
+
+
+def test_what_was_stopped_and_still_goes_on_keeps_its_run_to_itself() -> None:
+    with _alone("runs", "one"):
+        with pytest.raises(SettingError, match="run one is still being worked on"), _alone("runs", "one"):
+            pass
+        with _alone("runs", "two"), _alone("elsewhere", "one"):
+            pass
+    with _alone("runs", "one"):
+        pass
