@@ -6,14 +6,13 @@ before it began. Everything said is kept under HOME/chats, everything measured i
 
 import argparse
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphs import command, flags, offline, tracing
 from graphs.command import say
-from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, home, ollama_url, set_defaults
+from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, elsewhere, home, ollama_url, set_defaults
 
 if TYPE_CHECKING:
     from agents.chat_model import ChatModel
@@ -65,8 +64,7 @@ def _chat(arguments: argparse.Namespace) -> int:
         room = Room(desk, transcript, Answering(desk, chat), terminal(), echo=not interactive)
         room.enter()
         room.converse(reader(folder, lambda: _names(desk)))
-        elsewhere = f" --home {shlex.quote(arguments.home)}" if hasattr(arguments, "home") else ""
-        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}{elsewhere}")
+        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}{elsewhere(arguments)}")
     if line := tracing.flush():
         say(line)
     return 0

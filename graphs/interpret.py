@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphs import command, statistics, tracing
 from graphs.command import say
-from graphs.settings import choose_model, chosen, home, parser
+from graphs.settings import choose_model, chosen, elsewhere, home, parser
 
 if TYPE_CHECKING:
     from graphs.console import Screen
@@ -45,10 +45,12 @@ def _interpret(arguments: argparse.Namespace) -> int:
         try:
             findings = session.run_search(watch=_watcher(screen, session))
         except KeyboardInterrupt:
-            say(f"stopped; go on with: python -m graphs.interpret --resume {session.run_id}", error=True)
+            again = f"--resume {session.run_id}{elsewhere(arguments)}"
+            say(f"stopped; go on with: python -m graphs.interpret {again}", error=True)
             return 130
         except StepFailed as error:
-            say(f"{error}; what was measured is kept: --resume {session.run_id} tries again", error=True)
+            again = f"--resume {session.run_id}{elsewhere(arguments)}"
+            say(f"{error}; what was measured is kept: {again} tries again", error=True)
             return 1
     summary(findings)
     page = write(findings, Path(asked.home) / "reports" / f"{findings.run.id}.html")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphs import command, tracing
 from graphs.command import say, survey_watcher
-from graphs.settings import SettingError, choose_model, chosen, home
+from graphs.settings import SettingError, choose_model, chosen, elsewhere, home
 
 if TYPE_CHECKING:
     from graphs.night.crew import Crew
@@ -101,9 +101,8 @@ def _asked(arguments: argparse.Namespace) -> "Night | None":
 
 def _again(arguments: argparse.Namespace, asked: "Night") -> str:
     """How to go on with it, for a person."""
-    given = vars(arguments)
-    flags = "".join(f" --{name} {shlex.quote(given[name])}" for name in ("home", "ray") if name in given)
-    return f"go on with: python -m graphs.overnight --resume {asked.name}{flags}"
+    ray = f" --ray {shlex.quote(arguments.ray)}" if hasattr(arguments, "ray") else ""
+    return f"go on with: python -m graphs.overnight --resume {asked.name}{elsewhere(arguments)}{ray}"
 
 
 def _run(asked: "Night", ray: str | None, *, again: str) -> int:

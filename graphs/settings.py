@@ -8,6 +8,7 @@ import argparse
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,11 @@ def home(arguments: argparse.Namespace) -> str:
     found = str(getattr(arguments, "home", os.environ.get("NEURONAUT_HOME", "runs")))
     _check_words({"home": found})
     return found
+
+
+def elsewhere(arguments: argparse.Namespace) -> str:
+    """The flag that names the data folder again, for a command that goes on; nothing where it was not given."""
+    return f" --home {shlex.quote(arguments.home)}" if hasattr(arguments, "home") else ""
 
 
 def ollama_url(arguments: argparse.Namespace) -> str | None:

@@ -110,6 +110,7 @@ def test_ctrl_c_at_any_moment_is_one_line_that_says_how_to_go_on(command: Comman
         told += said
     runs = [re.findall(r"--resume (\S+)", line) for line in told]
     assert any(runs)
+    assert all(line.endswith(f" --home {home}") for line in told if "--resume" in line), told
     with Store.open(home / "neuronaut.duckdb") as store:
         known = {run.id for run in store.runs()}
     assert {run for found in runs for run in found} <= known
