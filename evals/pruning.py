@@ -157,7 +157,7 @@ def _ratio(usual: Sequence[tuple[float, ...]], costs: Sequence[tuple[float, ...]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.pruning", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--home", type=Path, required=True, help="where the survey is kept")
+    parser.add_argument("--home", type=Path, default=Path("runs"), help="where the survey is kept (default: runs)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as data")
     arguments = parser.parse_args()

@@ -5,9 +5,11 @@ Imports nothing heavy, so that `--help` answers at once.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from graphs import tracing
 
@@ -20,12 +22,10 @@ def run(
     interrupted: str | None,
 ) -> int:
     """The exit status of `work` on what the arguments say. interrupted: what is said then; None where it is no news."""
-    from dotenv import load_dotenv
-
     from graphs.failures import expected_failures, told
 
     try:
-        load_dotenv()
+        read_dotenv()
         return work(parser().parse_args(words))
     except KeyboardInterrupt:
         if interrupted is None:
@@ -37,6 +37,15 @@ def run(
         return 2
     finally:
         tracing.flush()
+
+
+def read_dotenv(path: Path | None = None) -> None:
+    """Take from .env what the environment lacks; a name without a value there is not set (.env.example has many)."""
+    from dotenv import dotenv_values, find_dotenv
+
+    for name, value in dotenv_values(path or find_dotenv()).items():
+        if value:
+            os.environ.setdefault(name, value)
 
 
 def say(line: str, *, error: bool = False) -> None:

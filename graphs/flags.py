@@ -64,7 +64,7 @@ def add_mind(made: argparse.ArgumentParser) -> None:
 
 def add_budget(made: argparse.ArgumentParser) -> None:
     """How much of everything."""
-    budget = made.add_argument_group("budget")
+    budget = made.add_argument_group("budget of each target")
     budget.add_argument("--max-iterations", type=int, help="rounds of measured prompts")
     budget.add_argument("--minutes", type=float, help="time for the inquiry after the survey")
     budget.add_argument(

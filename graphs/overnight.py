@@ -2,7 +2,8 @@
 
 Exit status: 0 when every target has met its end (set aside is an end, with its reason), 2 for what the person can put
 right (one line, nothing lost), 3 when targets are left: it was stopped, a limit was reached, or workers cannot go on;
-`--resume NAME` goes on from there. SIGTERM and Ctrl-C stop it between two steps; a second one ends it at once.
+`--resume NAME` goes on from there. SIGTERM and Ctrl-C stop it between two steps, or after a minute; a second one ends
+it at once. A step that was cut off is done again.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """From arguments and environment to means: which model, which corpus, which mind, within which budgets.
 
-Knows every flag and every variable of .env.example, and decides once what the defaults stand for, with one line for the
+Knows every flag, NEURONAUT_* and OLLAMA_HOST, and decides once what the defaults stand for, with one line for the
 person each. What cannot be used is a SettingError with one line. Loads nothing heavy.
 """
 

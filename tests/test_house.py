@@ -1,8 +1,13 @@
 """What the house promises about itself: the environment it reads is the one it lists."""
 
 import ast
+import os
 import re
 from pathlib import Path
+
+import pytest
+
+from graphs.command import read_dotenv
 
 ROOT = Path(__file__).parents[1]
 READ_BY_LIBRARIES = {
@@ -11,6 +16,9 @@ READ_BY_LIBRARIES = {
     "LANGSMITH_ENDPOINT",
     "LANGSMITH_PROJECT",
     "LANGSMITH_FAILED_TRACES_DIR",
+    "LANGSMITH_HIDE_INPUTS",
+    "LANGSMITH_HIDE_OUTPUTS",
+    "LANGSMITH_HIDE_METADATA",
 }
 NOT_OURS_TO_LIST = {"XDG_CACHE_HOME", "HF_HUB_CACHE"}  # where HF_HOME lies when it is not set, and its one folder
 ROOMS = ("graphs", "agents", "tools", "memory")
@@ -43,6 +51,17 @@ def test_every_line_of_the_example_has_a_comment_and_no_secret() -> None:
         assert re.fullmatch(r"# \S.{9,100}", comment)
         assert re.fullmatch(r"[A-Z_]+=\S*", setting)
         assert "KEY" not in setting or setting.endswith("=")
+
+
+def test_the_example_as_it_is_changes_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HOME", "HF_ENDPOINT", "OLLAMA_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NEURONAUT_HOME", "mine")
+    before = dict(os.environ)
+    with monkeypatch.context() as copied:
+        copied.setattr(os, "environ", dict(os.environ))
+        read_dotenv(ROOT / ".env.example")
+        assert os.environ == {"OLLAMA_HOST": "http://127.0.0.1:11434"} | before
 
 
 def test_only_graphs_reads_the_environment() -> None:

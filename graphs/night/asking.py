@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     limits = made.add_argument_group("limits of the whole night")
     limits.add_argument("--workers", type=int, help="processes, or actors of Ray; by default one a core")
     limits.add_argument("--ray", metavar="ADDRESS", help="actors of Ray as workers: local, or HOST:PORT of a cluster")
-    limits.add_argument("--hours", type=float, help="stop at a step boundary after so long")
+    limits.add_argument("--hours", type=float, help="stop after so long, counted anew at each --resume")
     limits.add_argument("--all-llm-calls", type=int, help="exchanges with language models by all neurons together")
     limits.add_argument("--all-forward-passes", type=int, help="forward passes by all neurons together")
     flags.add_sources(made)
@@ -71,9 +71,15 @@ def parser() -> argparse.ArgumentParser:
     output = flags.add_output(made)
     output.add_argument("--name", help="what to call it; by date and time")
     output.add_argument("--resume", metavar="NAME", help="go on with one that was stopped; its limits can be changed")
-    output.add_argument("--dry-run", action="store_true", help="say what it would do and cost, and stop")
-    output.add_argument("--status", action="store_true", help="say how the newest one stands, and stop")
-    output.add_argument("--report", action="store_true", help="write its morning report again, and stop")
+    output.add_argument(
+        "--dry-run", action="store_true", help="take the survey, say what it would do and cost, and stop"
+    )
+    output.add_argument("--status", action="store_true", help="say how the one of --name stands, or the last, and stop")
+    output.add_argument(
+        "--report",
+        action="store_true",
+        help="write the morning report of the one of --name, or of the last, again, and stop",
+    )
     set_defaults(made)
     return made
 

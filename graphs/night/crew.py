@@ -17,7 +17,7 @@ from graphs.night.folder import Night
 PATIENT = 12  # workers that die or complain in a row, with no step finished in between, before no more are started
 UNPAUSED, LONGEST = 4, 60.0  # of these, those that are followed at once; and the longest pause after one, in seconds
 LOOK = 0.1  # seconds between looks at the end
-ENDING = 60.0  # seconds that a worker is given to stop between two steps, once asked a second time
+ENDING = 60.0  # seconds that a worker is given to stop between two steps
 
 
 class Crew(Protocol):

@@ -1,10 +1,12 @@
 """Where everything of one overnight run lies, and what is written there. Plain files, each replaced whole.
 
-<home>/overnight/<name>/night.json      what was asked for, once
+<home>/overnight/<name>/night.json      what was asked for, and its limits of now
                         queue.sqlite    the targets (memory/queue.py)
                         heartbeat.json  how it stands, every few seconds
+                        workers.log     what its workers have to say
                         work/<target>/  the store and checkpoints of a target that is being worked on
-                        shards/         stores of finished runs, until they are in the store of <home>
+                        shards/         stores of finished runs, until they are in the store of <home>; *.damaged stay
+                        morning.html    its report
 """
 
 import json
