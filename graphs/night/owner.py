@@ -27,6 +27,7 @@ from memory.store import Store
 
 TICK = 0.5  # seconds between looks
 BEAT, PUBLISH = 2.0, 60.0  # seconds between heartbeats, and between copies for readers
+REST = 20  # times as long as runs were being taken in, none is: workers need the processor more
 RANKED = 10
 
 
@@ -46,6 +47,7 @@ class Owner:
         self._crew: Crew = crew or Processes(asked)
         self._began, self._stopping, self._why = time.monotonic(), False, ""
         self._published = self._told = -PUBLISH
+        self._rests_until = 0.0
         self._state = ""
         self._waits = self._uncopied = ""
         self._asked_to_stop = False
@@ -100,14 +102,18 @@ class Owner:
     def _complaint(self) -> str:
         return f"workers cannot go on: {self._crew.complaint or 'they end without a word'}"
 
-    def _taken_in(self, items: list[Item]) -> None:
-        """Take finished runs into the store, or let them wait where somebody else has it open."""
+    def _taken_in(self, items: list[Item], *, at_once: bool = False) -> None:
+        """Take finished runs into the store, or let them wait where somebody else has it open.
+
+        DuckDB writes much of a store anew when it is closed, so that in a large one runs are taken in several together.
+        """
         self._waits = ""
         for item in filter(self._kept_back, items):
             self._handed_over(item)
         ready = [item for item in items if self._pending(item) and not self._kept_back(item)]
-        if not ready:
+        if not ready or (time.monotonic() < self._rests_until and not at_once):
             return
+        began = time.monotonic()
         try:
             with Store.open(self.night.home / STORE) as store:
                 for item in ready:
@@ -116,6 +122,7 @@ class Owner:
                     self._publish(store)
         except StoreLocked as error:
             self._waits = str(error)
+        self._rests_until = time.monotonic() + REST * (time.monotonic() - began)
 
     def _pending(self, item: Item) -> bool:
         """Whether there is something of a target that the store lacks."""
@@ -220,7 +227,7 @@ class Owner:
         items = self.queue.items()
         self._published = -PUBLISH
         try:
-            self._taken_in(items)
+            self._taken_in(items, at_once=True)
         except StoreError as error:
             self._waits = str(error)
         items = self.queue.items()

@@ -139,3 +139,21 @@ def test_a_full_disk_is_told_from_a_broken_one(tmp_path: Path, monkeypatch: pyte
     for free, failure in ((0, StoreFull), (10**9, StoreUnwritable)):
         monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda _, free=free: usage(free))
         assert type(checkpoints.sqlite_failure(tmp_path / "queue.sqlite", "disk I/O error")) is failure
+
+
+def test_while_taking_in_takes_long_runs_wait_for_one_another_but_not_for_ever(
+    done: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, take = Owner(done, say=lambda _: None), Store.take_in
+
+    def slow(store: Store, path: Path) -> list[str]:
+        time.sleep(0.2)
+        return take(store, path)
+
+    monkeypatch.setattr(Store, "take_in", slow)
+    items = owner.queue.items()
+    owner._taken_in(items[:1])
+    owner._taken_in(items[1:])
+    assert states(done) == [State.KEPT, State.FINISHED, State.FINISHED]
+    owner._taken_in(items[1:], at_once=True)
+    assert states(done) == [State.KEPT] * 3
