@@ -25,6 +25,21 @@ os.environ.update(
 )
 
 
+SLOWEST = (  # files, those that take longest first: two processes share them, and end together
+    "evals/test_faults", "agents/statistical/test_induction", "graphs/test_cluster", "graphs/test_language_path",
+    "graphs/test_studio", "graphs/test_inquiry", "graphs/test_chat_terminal", "graphs/test_resume",
+    "graphs/test_judging", "graphs/test_chat", "agents/test_examination", "agents/statistical/test_agreement",
+    "graphs/test_interpret_command", "tools/test_predicates", "evals/test_planted", "graphs/test_overnight",
+    "graphs/test_other_units",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files begin first; the others stay in their order."""
+    places = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path, monkeypatch):
     """Whatever a test keeps, it keeps in its own temporary folder."""
