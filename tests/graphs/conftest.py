@@ -37,9 +37,19 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that tests share, so that surveys and sentence embeddings are made once."""
-    return tmp_path_factory.mktemp("home")
+def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for surveys, which are taken once."""
+    made = tmp_path_factory.mktemp("surveyed")
+    (made / "surveys").mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def home(surveyed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of one file's tests: in a store that grows, closing takes longer and longer."""
+    made = tmp_path_factory.mktemp("home")
+    (made / "surveys").symlink_to(surveyed / "surveys")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +73,14 @@ def client(review: Review) -> TestClient:
 
 
 @pytest.fixture(scope="session")
-def warm(gpt2_folder: Path, corpus_folder: Path, home: Path) -> None:
+def warm(gpt2_folder: Path, corpus_folder: Path, surveyed: Path) -> None:
     """Everything that is loaded once is loaded: what is forked from here on begins at once."""
-    with run(small_means(gpt2_folder, corpus_folder, home)):
+    with run(small_means(gpt2_folder, corpus_folder, surveyed)):
         pass
 
 
 @pytest.fixture(scope="session")
-def begun(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Begun:
+def begun(gpt2_folder: Path, corpus_folder: Path, surveyed: Path, warm: None) -> Begun:
     """Begins an overnight run of three neurons in a data folder, over a survey that was taken before."""
     del warm
 
@@ -78,7 +88,7 @@ def begun(gpt2_folder: Path, corpus_folder: Path, home: Path, warm: None) -> Beg
         means = small_means(gpt2_folder, corpus_folder, folder, max_iterations=1, max_forward_passes=200)
         made = Night(folder / "overnight" / "one", means, workers=1)
         if not (folder / "surveys").exists():
-            (folder / "surveys").symlink_to(home / "surveys")
+            (folder / "surveys").symlink_to(surveyed / "surveys")
         made.save()
         Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)])
         return made
