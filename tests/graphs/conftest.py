@@ -1,21 +1,26 @@
 """What whole inquiries run on, made once."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from graphs import bench
 from graphs.interpret import main
 from graphs.night.folder import Night
 from graphs.reviewing.app import Review
+from graphs.state import Means
 from memory.queue import Queue
+from memory.recall import WIDTH, MiniLM
 from tests.graphs import review_home
 from tests.graphs.nights import Begun, worked
 from tests.graphs.small_runs import Command, Refused, run, small_means, unprintable, write_corpus
 from tests.tiny_models import PAIR, write_gpt2, write_llama
+from tools.subject import Subject
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +39,39 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three dozen short documents."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+class Remembering:
+    """A sentence encoder that encodes each text once a process."""
+
+    def __init__(self, encoder: MiniLM) -> None:
+        self.load, self._encode = encoder.load, encoder.encode
+        self._known: dict[str, np.ndarray] = {}
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """As memory/recall.py says."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= zip(new, self._encode(new), strict=True) if new else ()
+        return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, WIDTH), np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded_once(gpt2_folder: Path, llama_folder: Path) -> Iterator[None]:
+    """The tiny models, and what sentences mean, are worked out once a process, as in the worker of a night."""
+    load, encoder, known = bench.subject_of, Remembering(bench._encoder()), dict[tuple[str, str], Subject]()
+
+    def subject_of(means: Means) -> Subject:
+        if means.sae or means.feature is not None or Path(means.model) not in (gpt2_folder, llama_folder):
+            return load(means)
+        if (key := (means.model, means.device)) not in known:
+            known[key] = load(means)
+        known[key].dictionary = None  # one that another test has attached
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "subject_of", subject_of)
+        patch.setattr(bench, "_encoder", lambda: encoder)
+        yield
 
 
 @pytest.fixture(scope="session")
