@@ -127,8 +127,8 @@ def _line(body: Body, text: str, *, done: bool) -> Body:
     return line | {"message": {"role": "assistant", "content": text}} | ending
 
 
-def _lines(body: Body, text: str) -> Iterator[Body]:
-    size = max(PIECE, len(text) // 64)
+def _lines(body: Body, text: str, most: int = 8) -> Iterator[Body]:
+    size = max(PIECE, -(-len(text) // most))
     for start in range(0, len(text), size):
         yield _line(body, text[start : start + size], done=False)
     yield _line(body, "", done=True)
@@ -164,7 +164,7 @@ def _drip_tokens(handler: _Handler, body: Body) -> None:
 
 def _drip_answer(handler: _Handler, body: Body) -> None:
     handler.open_stream()
-    for line in _lines(body, handler.stub.answer(body)):
+    for line in _lines(body, handler.stub.answer(body), most=64):
         handler.wfile.write(json.dumps(line).encode() + b"\n")
         handler.wfile.flush()
         handler.stub.closing.wait(DRIP_SECONDS)

@@ -56,7 +56,7 @@ def server(folder: Path) -> Iterator[httpx.Client]:
         finally:
             process.terminate()
             try:
-                process.wait(15)
+                process.wait(3)
             except subprocess.TimeoutExpired:
                 process.kill()
 
