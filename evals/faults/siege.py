@@ -44,12 +44,12 @@ class Night:
     """What was seen of one overnight run from outside."""
 
     folder: Path
-    began: float = field(default_factory=time.time)
     acknowledged: dict[str, tuple[int, Acknowledged]] = field(default_factory=dict)  # by run: last step, records
     redone: list[str] = field(default_factory=list)  # targets that were finished and are worked on again
     unreadable: int = 0  # heartbeats that were no whole file
     hung: bool = False
     statuses: list[int] = field(default_factory=list)  # of its owners
+    began: float = field(default_factory=time.time)
 
 
 @dataclass
