@@ -7,12 +7,12 @@ from agents.conversation import AGENT as TALKING
 from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
 from memory.records import DERIVED, Origin, Record, Step, revive
-from tools.augment import Effect, effect, relative_change
+from tools.augment import Effect, Side, effect, relative_change, side
 from tools.effects import Effects, told
 
 RANKED = 10
 BUILT_IN = "built-in"
-KINDS = {Effect.INCREASED: "raises", Effect.NEUTRAL: "keeps", Effect.DECREASED: "kills"}
+KINDS = {Effect.INCREASED: "raises", Effect.NEUTRAL: "keeps", Effect.DECREASED: "lowers"}
 
 
 def gather(bench: Bench, run_id: str) -> Findings:
@@ -77,7 +77,10 @@ def _changes(records: Sequence[Record], floor: float) -> Iterator[Change]:
         places = [
             n for n, pair in enumerate(zip(parent.token_ids, record.token_ids, strict=False)) if pair[0] != pair[1]
         ]
-        kind = KINDS.get(effect(relative_change(record.peak, parent.peak, floor=floor)))
+        change = relative_change(record.peak, parent.peak, floor=floor)
+        kind = KINDS.get(effect(change))
+        if change is not None and side(change) is Side.NEGATIVE:
+            kind = "kills"
         if kind is None or len(places) != 1 or len(parent.tokens) != len(record.tokens):
             continue
         yield Change(

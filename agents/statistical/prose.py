@@ -86,7 +86,10 @@ def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *
     if found is Verdict.DEAD:
         return stillness(evidence)
     if found is Verdict.UNEXPLAINED:
-        return "No feature of the token or of what precedes it predicts its activation on text it was not fitted to."
+        return (
+            "What can be said of the token and of what precedes it explains less than "
+            f"{EXPLAINED:.0%} of its variance on text it was not fitted to."
+        )
     raises, lowers = (_causes(rule, reading, sign) for sign in (1, -1))
     if found is Verdict.POSITIONAL:
         return f"Follows the position in the text, whatever stands there; highest {raises or 'later on'}."

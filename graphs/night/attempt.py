@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.chat_model import ChatModelError
+from agents.scorer.measuring import ABOVE, SIMULATIONS
 from graphs.command import say
 from graphs.failures import told
 from graphs.night.folder import Night
@@ -22,7 +23,7 @@ from memory.database import RunConflict, StoreDamaged
 from memory.queue import Item, Queue
 from tools.subject import Subject, SubjectError
 
-MAIN = "simulation, full rule"  # the score that neurons are ranked by
+MAIN, SHOWN = SIMULATIONS  # the score that neurons are ranked by, and that of the rule that people read
 OWN = (StepFailed, SubjectError, StoreDamaged, RunConflict)  # failures that say nothing of the next target
 
 Stop = Callable[[], bool]
@@ -102,8 +103,14 @@ def _opened(night: Night, item: Item, subject: Subject) -> Session:
 
 
 def summary(findings: Findings) -> dict[str, Any]:
-    """What a run came to, as plain data for the queue: its row of the morning report."""
-    score = next((score for score in findings.scores if score.metric == MAIN), None)
+    """What a run came to, as plain data for the queue: its row of the morning report.
+
+    shown: the score of the compact rule, which the prose tells. beyond_low: by how much the full rule is above the best
+    of all floors, at the low end of the paired interval.
+    """
+    score, shown, beyond = (
+        next((score for score in findings.scores if score.metric == metric), None) for metric in (MAIN, SHOWN, ABOVE)
+    )
     explanation = findings.explanation
     return {
         "mind": findings.mind,
@@ -113,6 +120,9 @@ def summary(findings: Findings) -> dict[str, Any]:
         "low": score.low if score else None,
         "high": score.high if score else None,
         "floor": score.floor if score else None,
+        "shown": shown.value if shown else None,
+        "shown_floor": shown.floor if shown else None,
+        "beyond_low": beyond.low if beyond else None,
         "reason": (score.reason or "") if score else "",
         "best": findings.best.peak if findings.best else None,
         "corpus_max": findings.corpus_max,

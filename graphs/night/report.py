@@ -147,12 +147,14 @@ def blocks(morning: Morning) -> "Iterator[RenderableType]":
     for words in opening(morning):
         yield Text(f"  {words}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, side in (("unit", "left"), ("score", "right"), ("floor", "right"), ("verdict", "left"), ("it", "left")):
+    right = ("full rule", "floor", "told rule")
+    for name in ("unit", *right, "verdict", "it"):
+        side = "right" if name in right else "left"
         table.add_column(name, justify=side, no_wrap=name != "it", style="" if name != "verdict" else "cyan")  # type: ignore[arg-type]
     for item in morning.scored[:LISTED]:
         told = item.told
         prose = visible(told["prose"])
-        cells = (number(told["score"]), number(told["floor"]), told["verdict"])
+        cells = (number(told["score"]), number(told["floor"]), number(told.get("shown")), told["verdict"])
         table.add_row(item.name, *cells, prose if len(prose) < 90 else f"{prose[:89]}…")
     yield table
     for title, rows in (
@@ -171,10 +173,9 @@ def opening(morning: Morning) -> list[str]:
     if morning.scored:
         scores = [item.told["score"] for item in morning.scored]
         floors = [item.told["floor"] for item in morning.scored]
-        better = sum(above(item) > 0 for item in morning.scored)
         told.append(
-            f"median held-out correlation {number(median(scores))}, of the floor {number(median(floors))}; "
-            f"{better} of {len(scores)} above their floor; {len(morning.unscored)} unscored"
+            f"median held-out correlation of the full rule {number(median(scores))}, of its floor "
+            f"{number(median(floors))}{_of_the_shown(morning)}; {_better(morning)}; {len(morning.unscored)} unscored"
         )
     cost, hours = morning.cost, morning.beat.get("hours_in_all") or 0.0
     told.append(
@@ -186,6 +187,22 @@ def opening(morning: Morning) -> list[str]:
         left = f"{counted(morning.left, 'target')} {'is' if morning.left == 1 else 'are'} left"
         told.append(f"{left}: {visible(morning.beat.get('why') or 'it is not over')}")
     return told
+
+
+def _of_the_shown(morning: Morning) -> str:
+    told = [item.told for item in morning.scored]
+    shown, floors = ([each[key] for each in told if each.get(key) is not None] for key in ("shown", "shown_floor"))
+    if not shown or not floors:
+        return ""
+    return f", of the rule that is told {number(median(shown))}, of its floor {number(median(floors))}"
+
+
+def _better(morning: Morning) -> str:
+    """How many are above their floors: by the paired interval where every run has one."""
+    lows = [item.told.get("beyond_low") for item in morning.scored]
+    if all(low is not None for low in lows):
+        return f"{sum(low > 0 for low in lows)} of {len(lows)} above every floor, even at the low end of the interval"
+    return f"{sum(above(item) > 0 for item in morning.scored)} of {len(lows)} above the token table"
 
 
 def write(morning: Morning, path: Path) -> Path:

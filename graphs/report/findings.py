@@ -34,7 +34,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Change:
-    """A minimal pair: one token exchanged, and what that did to the activation. `kind` is keeps, kills or raises."""
+    """A minimal pair: one token exchanged, and what that did to the activation.
+
+    `kind` is kills, lowers, keeps or raises.
+    """
 
     kind: str
     before: str

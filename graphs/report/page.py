@@ -27,7 +27,8 @@ EVIDENCE_ROWS = 400
 CHANGES = 10  # shown of each kind
 HERE = Path(__file__).parent
 KINDS = {
-    "kills": "Kills it: the activation is gone after this one change.",
+    "kills": "Kills it: at most a fifth of the activation is left after this one change.",
+    "lowers": "Lowers it: less is left, but more than a fifth.",
     "keeps": "Keeps it: this change leaves the activation standing.",
     "raises": "Raises it: this change makes it stronger still.",
 }

@@ -29,7 +29,7 @@ BAR = 28  # characters of a score bar
 SNIPPET = 56  # characters of a text in a list
 CHANGES = 3  # of each kind
 TOKENS = 5  # of each end of the output side
-MARKERS = {"kills": "red", "keeps": "green", "raises": "yellow"}
+MARKERS = {"kills": "red", "lowers": "magenta", "keeps": "green", "raises": "yellow"}
 
 
 def blocks(findings: Findings) -> "Iterator[RenderableType]":

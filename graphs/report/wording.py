@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
+from graphs.settings import BUILT_IN
 from memory.records import Clause, Predicate, Record, Rule, Score, Status
 from tools.rules import ALWAYS, DESCRIPTIONS, said, shown
 
@@ -91,9 +92,14 @@ def bounded(score: Score) -> bool:
 
 def beats_floor(score: Score) -> bool | None:
     """Whether the score, at the low end of its interval, is above its floor; None where that cannot be said."""
-    if score.value is None or score.floor is None:
+    if score.value is None or score.floor is None or score.low is None:
         return None
-    return (score.value if score.low is None else score.low) > score.floor
+    return score.low > score.floor
+
+
+def below_floor(score: Score) -> bool:
+    """Whether even the high end of its interval is below its floor."""
+    return score.high is not None and score.floor is not None and score.high < score.floor
 
 
 def score_sentence(score: Score) -> str:
@@ -113,7 +119,7 @@ def score_sentence(score: Score) -> str:
     if gap is not None and gap > 0 and beats_floor(score):
         parts.append(f"{percent((score.value - (score.floor or 0.0)) / gap)} of the way between them")
     if beats_floor(score) is False:
-        parts.append("not distinguishable from its floor")
+        parts.append("below its floor" if below_floor(score) else "not distinguishable from its floor")
     aside = f"; {visible(score.reason)}" if score.reason else ""
     return f"{', '.join(filter(None, parts))}; n={score.n:,}{aside}."
 
@@ -154,9 +160,15 @@ def _about_the_claim(findings: Findings) -> Iterator[str]:
         yield "No explanation was reached; what follows is evidence without a claim."
     elif not explanation.evidence:
         yield "The explanation names no record that it rests on."
-    if score is not None and beats_floor(score) is False:
+    if explanation is not None and explanation.author != BUILT_IN:
         yield (
-            f"The main score ({visible(score.metric)}, {number(score.value)}) cannot be told from its floor "
+            f"The sentences are {visible(explanation.author)}'s. The scores are those of the rule beside them; "
+            "of the sentences themselves only what a judge was asked says anything."
+        )
+    if score is not None and beats_floor(score) is False:
+        stands = "is below its floor" if below_floor(score) else "cannot be told from its floor"
+        yield (
+            f"The main score ({visible(score.metric)}, {number(score.value)}) {stands} "
             f"({visible(score.floor_name) or 'baseline'}, {number(score.floor)})."
         )
     if findings.compact is not None and beats_floor(findings.compact) is False:

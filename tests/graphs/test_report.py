@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from graphs.findings import _changes
 from graphs.report import bars, charts, heat, wording
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, as_json
 from graphs.report.page import render, shown_evidence, write
 from graphs.report.visible import number, percent, visible
-from memory.records import Explanation, Origin, Rule, Score, Verdict
+from memory.records import Explanation, Origin, Prompt, Record, Rule, Score, Verdict
 from tests.graphs.sample_findings import dead, hostile, record, sample, with_calls
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -442,3 +443,31 @@ def test_what_was_never_tried_is_not_said_to_have_failed() -> None:
     words = text_of(render(early))
     assert "No text was shortened: the run ended before" in words
     assert "The optimiser was not asked" in words
+
+
+def test_a_score_is_below_its_floor_cannot_be_told_from_it_or_has_no_interval_to_say_so() -> None:
+    score = Score("simulation", "held-out text", 0.2, 40, low=0.15, high=0.25, floor=0.5, floor_name="token table")
+    assert "below its floor" in wording.score_sentence(score)
+    assert "not distinguishable from its floor" in wording.score_sentence(replace(score, high=0.6))
+    unknown = wording.score_sentence(replace(score, low=None, high=None))
+    assert "below" not in unknown
+    assert "distinguishable" not in unknown
+    assert "of the way" not in wording.score_sentence(replace(score, value=0.9, low=None, high=None, ceiling=1.0))
+    assert any("is below its floor" in line for line in wording.cautions(replace(sample(), scores=(score,))))
+
+
+def test_sentences_of_a_language_model_are_told_from_the_rule_that_is_scored() -> None:
+    explanation = sample().explanation
+    assert explanation is not None
+    told = wording.cautions(replace(sample(), explanation=replace(explanation, author="ollama:llama3.2")))
+    assert any(line.startswith("The sentences are ollama:llama3.2's.") for line in told)
+    assert not any("The sentences are" in line for line in wording.cautions(sample()))
+
+
+@pytest.mark.parametrize(
+    ("after", "kind"), [(1.5, "kills"), (1.7, "lowers"), (7.4, "lowers"), (7.8, "keeps"), (9.0, "raises")]
+)
+def test_a_change_kills_only_where_at_most_a_fifth_is_left(after: float, kind: str) -> None:
+    parent = Record(1, 1, Prompt("a b", Origin.SEED), ("a", " b"), (1, 2), (0.0, 8.0), 8.0, 1)
+    swapped = Record(2, 1, Prompt("a c", Origin.SWAP, parent=1), ("a", " c"), (1, 3), (0.0, after), after, 1)
+    assert [change.kind for change in _changes([parent, swapped], 0.0)] == [kind]

@@ -231,6 +231,8 @@ def test_the_sentence_names_only_what_is_above_its_floor() -> None:
     assert told(replace(known, usual=1.0)).startswith("Writes towards ‘·a’, ‘·b’")
     assert "expect" not in told(replace(known, raised=(Pull(" c", 0.1),), moved=0.2))
     assert "expect ‘·c’" in told(replace(known, raised=(Pull(" c", 0.1),), moved=0.02))
+    uneven = replace(known, ablations=(Ablation("zero", 0.0, 0.05, 0.008, 0.12, 0.001, 0.01, 9),))
+    assert told(uneven).startswith("What it brings about cannot be told from the floor")
 
 
 def test_a_feature_moves_the_stream_along_its_decoder_row() -> None:

@@ -8,6 +8,7 @@ from tools.rules import visible
 from tools.scoring.resampling import rounded
 
 SPLIT = "evidence text"
+LEAST = 1e-3  # nats of change that mean anything
 NAMED = 4  # tokens of a list that a sentence names
 
 
@@ -101,6 +102,8 @@ def told(effects: Effects) -> str:
         f"by {best.kl:.2g} nats where it fires, {best.silent:.2g} where it is silent, "
         f"{best.others:.2g} for other units of its layer moved as much"
     )
+    if not effects.speaks and best.kl > max(best.floor, LEAST):
+        return f"What it brings about cannot be told from the floor: the next token changes too unevenly ({figures})."
     if not effects.speaks:
         return f"Its output says nothing: taking it away changes the next token no more than the floor ({figures})."
     parts = [f"taking it away changes the next token ({figures})"]

@@ -24,8 +24,8 @@ SAYS = {
     "position": r"Follows the position in the text, whatever stands there; highest in the first \d+ tokens of .*",
     "dense": "Active on most tokens, lowest everywhere but not on lower-case words.",
     "dead": "Nothing found moves it: over 19,200 tokens it never rose above -0.100.",
-    "noise": "No feature of the token or of what precedes it predicts its activation on text .*",
-    "rare noise": "No feature of the token or of what precedes it predicts its activation on text .*",
+    "noise": "What can be said of the token and of what precedes it explains less than 6% of its variance .*",
+    "rare noise": "What can be said of the token and of what precedes it explains less than 6% of its variance .*",
 }
 
 
