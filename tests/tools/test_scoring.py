@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
 from memory.records import Score
-from tools.scoring import Array, correlation, detection, simulation
+from tools.scoring import Array, correlation, detection, determination, simulation
 
 SPLIT = "held-out text"
 
@@ -69,6 +69,19 @@ def test_no_texts_and_empty_texts_are_unscored() -> None:
         assert simulated(told, told).reason
     told, measured = texts(4)
     assert simulated(told + empty, measured + empty) == simulated(told, measured)
+
+
+@pytest.mark.parametrize(("firing", "known"), [(1, False), (2, False), (3, False), (6, True)])
+def test_what_happens_in_a_few_texts_only_has_no_interval(firing: int, known: bool) -> None:
+    draw = np.random.default_rng(6)
+    told = [draw.normal(size=40) for _ in range(30)]
+    measured = [np.zeros(40) for _ in range(30)]
+    for n in range(firing):
+        measured[n][:4] = told[n][:4] = draw.normal(size=4) + 5.0
+    fitted = determination(told, measured, floor=measured, floor_name="floor", metric="m", split=SPLIT, fitted=True)
+    for score in (simulated(told, measured), fitted, detected(told, measured)):
+        assert score.value is not None
+        assert (score.low is not None, score.high is not None) == (known, known)
 
 
 @pytest.mark.parametrize("seed", range(5))

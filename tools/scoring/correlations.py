@@ -150,7 +150,13 @@ def _pearson(sums: Array) -> float | None:
 
 
 def _squared(sums: Array) -> float | None:
-    """R2 after the best shift and scale of at least 0: a constant, or one that runs the wrong way, explains nothing."""
+    """R2 after the best shift and scale of at least 0: a constant, or one that runs the wrong way, explains nothing.
+
+    None where the measured side is constant.
+    """
+    n, _, y, _, yy, _ = (float(part) for part in sums)
+    if n < 2 or yy - y * y / n <= 1e-12 * yy + 1e-24 * n:
+        return None
     return max(0.0, _pearson(sums) or 0.0) ** 2
 
 

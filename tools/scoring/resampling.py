@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 RESAMPLES = 400
 FEWEST_TEXTS = 5  # fewer have no interval
+MOST_EMPTY = 1 / 40  # share of the resamples that may give nothing
 CONSTANT = "the activation or the prediction is constant on the held-out text"
 
 
@@ -31,9 +32,15 @@ def ordered(sums: Array) -> Array:
 
 
 def interval(found: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """The middle 95 % of what the resamples gave; those that gave nothing are left out."""
+    """The middle 95 % of what the resamples gave.
+
+    None where more than one in forty gave nothing: what is scored happens in three texts or fewer, and what is left
+    would be an interval over those resamples that happen to hold them.
+    """
     told = [value for value in found if value is not None]
-    return (float(np.quantile(told, 0.025)), float(np.quantile(told, 0.975))) if told else (None, None)
+    if not told or len(found) - len(told) > MOST_EMPTY * len(found):
+        return None, None
+    return float(np.quantile(told, 0.025)), float(np.quantile(told, 0.975))
 
 
 def scored(
