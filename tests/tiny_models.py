@@ -80,6 +80,19 @@ def write_llama(folder: Path) -> Path:
     return folder
 
 
+def write_pieces(folder: Path) -> Path:
+    """The same Llama with SentencePiece's way of writing spaces, as Llama 2 and Mistral have it."""
+    write_llama(folder)
+    tokenizer = Tokenizer(models.BPE(unk_token=END))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[END], show_progress=False)
+    tokenizer.train_from_iterator(LINES, trainer)
+    named = {"bos_token": END, "eos_token": END, "unk_token": END}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+    return folder
+
+
 def _write_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

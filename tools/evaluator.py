@@ -13,6 +13,7 @@ Knows nothing of text, proposals or budgets; `subject.passes` counts a row once,
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 
@@ -20,7 +21,7 @@ from memory.records import Target
 from tools.branches import Batch, Row, Width, run
 from tools.products import quick_format
 from tools.stack import LONGEST, Memory, Stack, stacks_for
-from tools.subject import Subject
+from tools.subject import Subject, innermost
 
 ROWS = 32  # rows in one forward pass through the hooks: wider ones fall out of the processor's cache
 
@@ -68,13 +69,23 @@ class Evaluator:
         A slope is the first-order change when token i becomes v, 0 for the token that is there.
         """
         with self.subject.lock(), torch.enable_grad():
-            tokens = torch.nn.functional.embedding(self._grid(row), self._table.detach()).requires_grad_()
+            embedded = torch.nn.functional.embedding(self._grid(row), self._table.detach())
+            tokens = (self._scale * embedded).requires_grad_()
             quick = None if _too_long([row]) else self._exact
             end = quick.of_embedded(tokens) if quick else self._hooked_end(row, tokens)
             [gradient] = torch.autograd.grad(end.sum(), tokens)
         self.subject.passes += 2
-        slopes = (gradient[0, 1:] @ self._table.T).float().cpu()
+        slopes = (self._scale * gradient[0, 1:] @ self._table.T).float().cpu()
         return float(end.detach()), slopes - slopes.gather(1, torch.tensor(row)[:, None])
+
+    @cached_property
+    def _scale(self) -> float:
+        """What the model's own embedding multiplies a row of its table by: 1, or the root of the width (Gemma)."""
+        grid = torch.arange(min(16, len(self._table)), device=self.subject.device)[None]
+        with self.subject.lock(), torch.no_grad():
+            own = self.subject.hf.get_input_embeddings()(grid).float()
+            times = own.norm() / torch.nn.functional.embedding(grid, self._table).float().norm()
+        return round(float(times.nan_to_num(1.0, 1.0)), 6)
 
     def _ends(self, stack: Stack, rows: Sequence[Row], parent: Row, memory: Memory) -> list[float]:
         def compute(batch: Batch) -> list[float]:
@@ -97,7 +108,7 @@ class Evaluator:
 
     def _hooked_end(self, row: Row, tokens: torch.Tensor) -> torch.Tensor:
         """The drive at the end of one embedded row, through the model's own modules."""
-        table = self.subject.hf.get_input_embeddings()
+        table = innermost(self.subject.hf.get_input_embeddings())
         handle = table.register_forward_hook(lambda _module, _inputs, _output: tokens)
         try:
             passing = self.subject.passing(self._grid(row), self.probe.hook)

@@ -106,11 +106,12 @@ class Dictionary:
 
     def direction(self, index: int) -> Tensor:
         """What the feature writes: its decoder row [d_in], on the CPU in float32."""
-        return self.directions()[index]
+        return self._sae.W_dec[index].float().cpu()
 
     def reading(self, index: int) -> Tensor:
         """What the feature reads: its encoder column [d_in], on the CPU in float32."""
-        return self.readings()[index]
+        column = self._sae.W_enc[:, index].float().cpu()
+        return column - column.mean() if self.centred else column
 
     def directions(self) -> Tensor:
         """All decoder rows [width, d_in], on the CPU in float32."""

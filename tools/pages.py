@@ -141,7 +141,7 @@ class Pages:
             values = [np.array(reading.values, np.float32) for reading in readings]
             keep(self._folder, self._target, ids, values)
         return {
-            row: Page(tuple(map(self._subject.token, text)), found, self._survey.rows.sources[row])
+            row: Page(self._subject.tokens(text), found, self._survey.rows.sources[row])
             for row, text, found in zip(rows, ids, values, strict=True)
             if len(found)
         }

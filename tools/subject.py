@@ -75,6 +75,7 @@ class Subject:
         self.passes = 0
         self._lock = threading.RLock()
         self._strings: dict[int, str] = {}
+        self._front: list[int] = self._fronted()
 
     def neuron(self, layer: int, index: int, sign: int = 1) -> Target:
         """The target for one MLP neuron. Raises SubjectError naming the valid range."""
@@ -110,7 +111,7 @@ class Subject:
 
     def width_at(self, hook: str) -> int:
         """How many channels pass a hook point. Raises SubjectError where it has none: one vector a token is read."""
-        grid = self.padded([[self.bos]])
+        grid = self.padded([[self.bos], [self.bos, self.bos]])  # what all rows share has one row less
         with self.lock(), torch.inference_mode():
             shape = self.passing(grid, hook).shape
         if len(shape) != 3 or shape[:2] != grid.shape:
@@ -149,11 +150,25 @@ class Subject:
         return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
 
     def token(self, token_id: int) -> str:
-        """The text of one token; half a character shows as U+FFFD."""
+        """The text of one token within a text; half a character shows as U+FFFD."""
         found = self._strings.get(token_id)
         if found is None:
-            found = self._strings[token_id] = self.decode([token_id])
+            found = self.decode([*self._front, token_id])[len(self.decode(self._front)) :]
+            self._strings[token_id] = found
         return found
+
+    def tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The texts of the tokens of a row, which together are the text of the row (half characters aside)."""
+        if not self._front or not ids:
+            return tuple(map(self.token, ids))
+        return (self.decode(ids[:1]), *map(self.token, ids[1:]))
+
+    def _fronted(self) -> list[int]:
+        """A token to decode others behind, where one by itself loses its leading space (SentencePiece); else none."""
+        ids = self.encode("a a")
+        parts = [self.decode(ids[: n + 1])[len(self.decode(ids[:n])) :] for n in range(len(ids))]
+        lost = any(self.decode([token]) != part for token, part in zip(ids[1:], parts[1:], strict=True))
+        return self.encode("a")[-1:] if lost else []
 
     def measure(self, texts: Sequence[str], target: Target, *, policy: str = "max") -> list[Reading]:
         """Read the target at every token of every text (order kept). Costs one pass a text that has a token.
@@ -258,12 +273,17 @@ class Subject:
             yield batch
 
     def _reading(self, ids: list[int], values: list[float], status: Status, policy: str) -> Reading:
-        tokens = tuple(map(self.token, ids))
+        tokens = self.tokens(ids)
         if not all(value - value == 0 for value in values):  # inf or nan
             return Reading(tokens, tuple(ids), (), None, None, Status.FAILED)
         position, peak = _peak(values, policy)
         status = Status.EMPTY if peak is None else status
         return Reading(tokens, tuple(ids), tuple(values), peak, position, status)
+
+
+def innermost(module: torch.nn.Module) -> torch.nn.Module:
+    """The module that a bridge's module stands for, before whose hook points another output can be put in place."""
+    return getattr(module, "original_component", None) or module
 
 
 def _check_policy(policy: str) -> None:

@@ -36,6 +36,7 @@ KEPT = 20
 BATCH_TOKENS = 4096  # padded, BOS included
 MOMENT_ROWS = 8  # one row in so many is counted in the moments
 SAVE_SECONDS = 15
+HALF_MOST = 65_504.0  # the largest number in float16
 SAMPLE_BYTES = 128_000_000  # the most the quantile sample may take
 PARTIAL = "partial.safetensors"
 HALVES = ("evidence", "held_out")
@@ -269,9 +270,14 @@ def _found(subject: Subject, bank: Bank, texts: list[list[int]], *, wanted: np.n
         some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
         top = values if whole else values.masked_fill(~real[..., None], -torch.inf)
         bottom = values if whole else values.masked_fill(~real[..., None], torch.inf)
-        sample = values[rows, columns].T
+        sample = values[rows, columns].T.float().clamp(-HALF_MOST, HALF_MOST)
         parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
-        found.append(Found(*(part.cpu() for part in parts), sample=sample.to("cpu", torch.float16)))
+        found.append(
+            Found(
+                *(part.cpu() for part in parts),
+                sample=sample.to("cpu", torch.float16),
+            )
+        )
 
     hooked = subject.hooked(dict.fromkeys(bank.hooks, read), stop=True)
     with subject.lock(), torch.inference_mode(), _format(subject), hooked:

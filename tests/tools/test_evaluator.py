@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
     PretrainedConfig,
     PreTrainedModel,
     Qwen2Config,
@@ -89,6 +93,27 @@ def test_relatives_of_llama_are_right_quick_or_not(
     evaluator = Evaluator(subject, target, screening=torch.float32)
     assert evaluator.around(parent, rows) == pytest.approx(hooked(subject, target, rows), abs=2e-5)
     assert evaluator.fast or getattr(config, "sliding_window", None)
+
+
+@pytest.mark.parametrize(
+    ("config", "model"), [(Gemma2Config(head_dim=16), Gemma2ForCausalLM), (Olmo2Config(), Olmo2ForCausalLM)]
+)
+def test_what_is_built_otherwise_runs_by_its_own_modules(
+    tmp_path: Path, config: PretrainedConfig, model: type[PreTrainedModel]
+) -> None:
+    """Norms in other places; token embeddings that are multiplied on their way in."""
+    write_llama(tmp_path)
+    small = {"vocab_size": 420, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    small |= {"num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.5}
+    config.update(small | {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0, "layer_types": None})
+    torch.manual_seed(0)
+    model(type(config)(**config.to_dict())).save_pretrained(tmp_path)
+    subject = load("odd", tmp_path)
+    row, target = tuple(subject.encode(PARENT)), subject.neuron(1, 20)
+    evaluator = Evaluator(subject, target)
+    assert not evaluator.fast
+    assert evaluator.ascent(row)[0] == pytest.approx(hooked(subject, target, [row])[0], rel=1e-4, abs=1e-6)
+    assert Fluency(subject).exact([row])[0] > 0.0
 
 
 def test_a_hook_point_it_does_not_know_goes_through_the_hooks(tiny: Subject) -> None:

@@ -264,3 +264,11 @@ def test_longer_than_the_context_is_cut_and_no_climb_is_still_an_answer(tiny: Su
 def test_nonsense_is_refused(tiny: Subject, settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         invert(tiny, tiny.neuron(1, 20), **settings)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_unit_of_the_embedding_itself_reads_what_is_put_in_its_place(tiny: Subject) -> None:
+    target, ids = tiny.at("embed.hook_out", 3), tiny.encode(SEEDS[0])
+    table = Table(tiny)
+    _, value = Reader(tiny, target, table).read(table.rows[ids][None])
+    [reading] = tiny.measure([SEEDS[0]], target)
+    assert value[0].tolist() == pytest.approx(reading.values, abs=1e-5)

@@ -122,7 +122,7 @@ class Failing:
     """A subject that fails on one row in so many."""
 
     def __init__(self, subject: Subject, one_in: int) -> None:
-        self.hf, self.decode, self.bank, self.token = subject.hf, subject.decode, subject.bank, subject.token
+        self.hf, self.decode, self.bank, self.tokens = subject.hf, subject.decode, subject.bank, subject.tokens
         self._subject, self._one_in = subject, one_in
 
     def measure_ids(self, rows: list[list[int]], target: Target) -> list[Reading]:

@@ -10,7 +10,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from memory.records import Status, Target
-from tests.tiny_models import PAIR, WORDS, write_gpt2
+from tests.tiny_models import PAIR, WORDS, write_gpt2, write_pieces
 from tools.loading import load
 from tools.subject import Reading, Subject, SubjectError
 from tools.units import neuron_hook
@@ -256,3 +256,21 @@ def test_a_name_nobody_has_is_refused_in_one_line() -> None:
     with pytest.raises(SubjectError, match="cannot load model 'nobody/has-this'") as refused:
         load("nobody/has-this")
     assert "\n" not in str(refused.value)
+
+
+def test_tokens_that_are_pieces_keep_their_spaces(tmp_path: Path) -> None:
+    """Where a tokenizer takes the space from whatever it decodes first, as those of Llama 2 and Mistral do."""
+    subject = load("pieces", write_pieces(tmp_path))
+    text = "the cat sat on the red mat, old man"
+    [reading] = subject.measure([text], subject.neuron(0, 1))
+    assert "".join(reading.tokens) == text
+    assert reading.tokens.count(" sat") == 1
+    ids = list(reading.token_ids)
+    assert "".join(subject.tokens(ids[2:])) == subject.decode(ids[2:])
+    assert subject.tokens([]) == ()
+
+
+@pytest.mark.parametrize("hook", ["pos_embed.hook_out"])
+def test_what_all_rows_share_is_no_vector_a_token(tiny: Subject, hook: str) -> None:
+    with pytest.raises(SubjectError, match="does not carry one vector a token"):
+        tiny.at(hook, 3)

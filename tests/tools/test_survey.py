@@ -15,6 +15,7 @@ from tools import survey
 from tools.corpus import CorpusError
 from tools.subject import Subject
 from tools.survey import HALVES, KEPT, MOMENT_ROWS, Survey, take
+from tools.units import Bank
 
 TOKENS = 9000
 BATCH = 512  # tokens: some thirty batches
@@ -284,3 +285,10 @@ def test_a_corpus_with_nothing_to_read_leaves_no_survey(tiny: Subject, tmp_path:
     for _ in range(2):
         with pytest.raises(CorpusError, match="too small"):
             take(tiny, str(tmp_path / "empty"), tmp_path, tokens=500)
+
+
+def test_an_activation_beyond_half_precision_stays_a_number(tiny: Subject, text: str, tmp_path: Path) -> None:
+    loud = Bank("loud", tiny.neurons.hooks, tiny.neurons.width, lambda passing: passing * 1e7)
+    found = take(tiny, text, tmp_path, bank=loud, tokens=1500)
+    assert np.isfinite(found.samples(0)).all()
+    assert found.samples(0).max() > 6e4

@@ -14,7 +14,7 @@ import torch
 
 from memory.records import Target
 from tools.proposals import special
-from tools.subject import Subject
+from tools.subject import Subject, innermost
 
 ROWS = 32  # rows in one forward pass without a gradient
 HALF = "\ufffd"  # what half a character decodes to
@@ -91,7 +91,7 @@ class Reader:
 
     @contextmanager
     def _entering(self, whole: torch.Tensor) -> Iterator[None]:
-        handle = self.table.module.register_forward_hook(lambda _module, _inputs, _output: whole)
+        handle = innermost(self.table.module).register_forward_hook(lambda _module, _inputs, _output: whole)
         try:
             yield
         finally:

@@ -63,8 +63,9 @@ class Parts:
         ids = self.subject.encode(self.text(state))
         if state == self.everything or ids == [token for token, _ in state]:
             return state
-        origins = [origin for token, origin in state for _ in self.subject.token(token)]
-        starts = accumulate((len(self.subject.token(token)) for token in ids), initial=0)
+        before = self.subject.tokens([token for token, _ in state])
+        origins = [origin for token, (_, origin) in zip(before, state, strict=True) for _ in token]
+        starts = accumulate((len(token) for token in self.subject.tokens(ids)), initial=0)
         return tuple((token, origins[min(at, len(origins) - 1)]) for token, at in zip(ids, starts, strict=False))
 
     def free(self, state: State, group: Group) -> bool:
