@@ -199,10 +199,11 @@ def _of_the_shown(morning: Morning) -> str:
 
 def _better(morning: Morning) -> str:
     """How many are above their floors: by the paired interval where every run has one."""
-    lows = [item.told.get("beyond_low") for item in morning.scored]
-    if all(low is not None for low in lows):
-        return f"{sum(low > 0 for low in lows)} of {len(lows)} above every floor, even at the low end of the interval"
-    return f"{sum(above(item) > 0 for item in morning.scored)} of {len(lows)} above the token table"
+    told = len(morning.scored)
+    lows = [low for item in morning.scored if (low := item.told.get("beyond_low")) is not None]
+    if len(lows) == told:
+        return f"{sum(low > 0 for low in lows)} of {told} above every floor, even at the low end of the interval"
+    return f"{sum(above(item) > 0 for item in morning.scored)} of {told} above the token table"
 
 
 def write(morning: Morning, path: Path) -> Path:
