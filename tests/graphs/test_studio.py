@@ -144,7 +144,7 @@ def test_a_conversation_talks_about_the_newest_run_of_its_home(ask: Ask, means: 
     assert first.endswith("\n```")
     assert "record" in said("test this: the river apple", thread)[0]
     assert "→ hypothesis" in said("next", thread)[0]
-    assert "no run" in said("why", home=str(Path(means["home"]) / "none"))[0]
+    assert "no inquiry is kept" in said("why", home=str(Path(means["home"]) / "none"))[0]
     assert "no run 'nobody'" in said("why", run_id="nobody")[0]
 
 
