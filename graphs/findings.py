@@ -6,12 +6,12 @@ from typing import Any
 from agents.conversation import AGENT as TALKING
 from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
+from graphs.settings import BUILT_IN
 from memory.records import DERIVED, Origin, Record, Step, revive
 from tools.augment import Effect, Side, effect, relative_change, side
 from tools.effects import Effects, told
 
 RANKED = 10
-BUILT_IN = "built-in"
 KINDS = {Effect.INCREASED: "raises", Effect.NEUTRAL: "keeps", Effect.DECREASED: "lowers"}
 
 

@@ -140,10 +140,15 @@ def _do(bench: Bench, before: Inquiry, heard: dict[str, Any], number: int, node:
         scores=outcome.scores,
         calls=calls,
     )
+    _commit(bench, step)
+    return update
+
+
+def _commit(bench: Bench, step: Step) -> None:
+    """Write a step. Raises StepFailed where somebody else has written one of its number, or no file can carry it."""
     try:
         alone = bench.store.commit(step)
-    except UnicodeEncodeError as error:  # a text that no file of ours can carry: nothing is written
-        raise StepFailed(f"{node} failed: {error}") from error
+    except UnicodeEncodeError as error:
+        raise StepFailed(f"{step.node} failed: {error}") from error
     if not alone:
-        raise StepFailed(f"{node} failed: somebody else has written step {number} of this run meanwhile")
-    return update
+        raise StepFailed(f"{step.node} failed: somebody else has written step {step.number} of this run meanwhile")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from memory.excerpts import Excerpts
+from memory.queries import LATEST
 from memory.records import Kind, Target
 
 HELD_OUT = "held-out"  # how the split of a score begins that is measured on unseen text
@@ -32,11 +33,8 @@ COLUMNS = (
     'id, model, model_hash, hook, layer, "index", kind, sign, dictionary, state, epoch(started),'
     " verdict, text, metric, value, low, high, floor"
 )
-TOLD = """
-WITH told AS (
-    SELECT run_id, verdict, text FROM explanations
-    QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY step DESC, seq DESC) = 1
-), named AS (
+TOLD = f"""
+WITH told AS ({LATEST}), named AS (
     SELECT runs.*, told.verdict, told.text, CASE kind WHEN 'mlp_neuron' THEN 'n' WHEN 'sae_feature' THEN 'f'
         WHEN 'residual_coordinate' THEN 'r' WHEN 'attention_head' THEN 'h' ELSE 'c' END AS letter
     FROM runs LEFT JOIN told ON told.run_id = runs.id

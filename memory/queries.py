@@ -31,6 +31,10 @@ Noun = TypeVar("Noun")
 Order = Literal["id", "peak_desc", "peak_asc"]
 
 ORDERS: dict[Order, str] = {"id": "id", "peak_desc": "peak DESC NULLS LAST, id", "peak_asc": "peak NULLS LAST, id"}
+LATEST = (  # explanation of every run that has one
+    "SELECT run_id, verdict, text FROM explanations"
+    " QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY step DESC, seq DESC) = 1"
+)
 GROUPS: dict[Origin, str] = {
     Origin.HYPOTHESIS: "guided",
     Origin.PRUNE: "variant",
@@ -150,11 +154,7 @@ class Queries(ABC):
 
     def texts_by_run(self) -> dict[str, str]:
         """The latest explanation of every run that has one, in words."""
-        latest = (
-            "SELECT run_id, text FROM explanations"
-            " QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY step DESC, seq DESC) = 1"
-        )
-        return dict(self._fetch(f"SELECT run_id, text FROM ({latest}) WHERE text <> ''"))
+        return dict(self._fetch(f"SELECT run_id, text FROM ({LATEST}) WHERE text <> ''"))
 
     def scores(self, run_id: str) -> list[Score]:
         """The latest score of each metric and split, in order of first appearance."""

@@ -148,9 +148,8 @@ def _rows(subject: Subject, document: Document) -> Iterator[tuple[list[int], str
     text = document.text[: 12 * size * ROWS_A_DOCUMENT]  # more characters than the rows can use
     ids = subject.encode(text)
     line = document.line
-    source = document.source.encode("utf-8", "surrogateescape").decode(
-        "utf-8", "backslashreplace"
-    )  # a file's name may be any bytes
+    name = document.source.encode("utf-8", "surrogateescape")  # a file's name may be any bytes
+    source = name.decode("utf-8", "backslashreplace")
     for start in range(0, min(len(ids), size * ROWS_A_DOCUMENT), size):
         row = ids[start : start + size]
         if len(row) >= SHORTEST_ROW:
