@@ -28,7 +28,7 @@ def newest(path: Path) -> Path | None:
 
 
 def _copies(path: Path) -> list[Path]:
-    return list(path.parent.glob(f"{path.stem}.snapshot-*{path.suffix}"))
+    return list(path.parent.glob(f"{path.stem}.snapshot-{'[0-9]' * 20}{path.suffix}"))
 
 
 def publish(path: Path) -> None:
@@ -89,7 +89,7 @@ class Snapshot(Queries):
         import duckdb
 
         copy = newest(self.path)
-        if copy is None or (self.path.exists() and _changed(self.path) > copy.stat().st_mtime_ns):
+        if copy is None or (self.path.exists() and _changed(self.path) > _made(copy)):
             try:
                 publish(self.path)
             except StoreLocked:
@@ -110,7 +110,7 @@ class Snapshot(Queries):
             copy = newest(self.path) or copy
             fresh = _opened(copy)
         self.close()
-        self._connection, self._shown, self._since = fresh, copy, copy.stat().st_mtime
+        self._connection, self._shown, self._since = fresh, copy, _made(copy) / 1e9
         return True
 
     def _fetch(self, sql: str, parameters: list[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
@@ -126,7 +126,13 @@ def _opened(copy: Path) -> DuckDBPyConnection:
         return duckdb.connect(str(copy), read_only=True, config=OFFLINE)
 
 
+def _made(copy: Path) -> int:
+    """When a copy was made, in nanoseconds: its name says so, when its owner has removed it too."""
+    return int(copy.stem.rpartition("-")[2])
+
+
 def _changed(path: Path) -> int:
-    """When a store was last written to, in nanoseconds; its log counts."""
+    """When a store was last written to or put there, in nanoseconds; its log counts."""
     log = path.with_name(f"{path.name}.wal")
-    return max(each.stat().st_mtime_ns for each in (path, log) if each.exists())
+    known = [each.stat() for each in (path, log) if each.exists()]
+    return max(max(each.st_mtime_ns, each.st_ctime_ns) for each in known)

@@ -1,17 +1,21 @@
 """A copy of the store is read while another process owns it, and is renewed when the store has changed."""
 
+import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memory import schema
 from memory.database import StoreLocked
 from memory.records import Run, Target
-from memory.snapshot import Snapshot, newest, publish
+from memory.snapshot import Snapshot, _opened, newest, publish
 from memory.store import Store
 
 TARGET = Target("gpt2", "0f3a", "blocks.9.mlp.out.hook_in", 9, 652)
@@ -81,6 +85,32 @@ def test_it_publishes_by_itself_once_nobody_owns_the_store(path: Path) -> None:
         assert read.refresh()
         assert not read.refresh()
         assert len(read.runs()) == 2
+
+
+def test_an_older_file_that_is_put_in_the_stores_place_is_what_is_read(path: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.duckdb"
+    shutil.copy2(path, old)
+    os.utime(old, (1e9, 1e9))
+    with Store.open(path) as owner:
+        owner.begin(Run("two", TARGET, 0, {}))
+    with Snapshot(path) as read:
+        assert len(read.runs()) == 2
+        old.replace(path)
+        assert read.refresh()
+        assert [run.id for run in read.runs()] == ["one"]
+
+
+def test_when_a_copy_was_made_is_known_though_it_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(path)
+
+    def opened(copy: Path) -> Any:
+        found = _opened(copy)
+        copy.unlink()
+        return found
+
+    monkeypatch.setattr("memory.snapshot._opened", opened)
+    with Snapshot(path) as read:
+        assert time.time() - 60 < read.published <= time.time()
 
 
 def test_an_empty_home_reads_as_an_empty_store(tmp_path: Path) -> None:
