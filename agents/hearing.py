@@ -33,12 +33,16 @@ TABLE = "token table"
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """A window of text, the value and the floor's prediction at each token (float64 [tokens]), and whether it fires."""
+    """A window of text, the value and the floor's prediction at each token (float64 [tokens]), and whether it fires.
+
+    page: the place of the page it is from; what is from one page is resampled together.
+    """
 
     tokens: tuple[str, ...]
     values: np.ndarray
     floor: np.ndarray
     fires: bool
+    page: int
 
 
 def heard(
@@ -63,7 +67,7 @@ def heard(
     split, claim = f"{SPLIT}: {hard}", explanation.text
     scores: list[Score] = []
     if judge is not None:
-        detecting = [Trial(each.tokens, each.fires) for each in found]
+        detecting = [Trial(each.tokens, each.fires, page=each.page) for each in found]
         firing = evidence.distribution.firing
         quiet = (evidence.distribution.floor + firing) / 2
         fuzzing = fuzzed(found, firing=firing, quiet=quiet, seed=seed)
@@ -76,6 +80,7 @@ def heard(
             [each.values for each in found],
             floor=[each.floor for each in found],
             floor_name=TABLE,
+            pages=[each.page for each in found],
             split=split,
             seed=seed,
         )
@@ -110,6 +115,7 @@ def exhibits(
             pages[window.page].values[window.start : window.stop].astype(float),
             floor[window.page][window.start : window.stop],
             fires,
+            window.page,
         )
         for window, fires in _fewer(found, most, seed).sorted_out
     ]
@@ -127,7 +133,7 @@ def fuzzed(found: Sequence[Exhibit], *, firing: float, quiet: float, seed: int) 
         silent = [int(place) for place in np.flatnonzero(each.values < quiet)]
         if silent:
             wrong = tuple(sorted(rng.sample(silent, min(len(silent), len(right)))))
-            trials += [Trial(each.tokens, True, right), Trial(each.tokens, False, wrong)]
+            trials += [Trial(each.tokens, True, right, each.page), Trial(each.tokens, False, wrong, each.page)]
     return trials
 
 

@@ -6,7 +6,7 @@ arXiv 2502.16994). The judge sees the explanation's prose and texts: no activati
 
 1. The texts are shuffled by the seed and asked about in batches of nearly equal size, at most five, under letters.
 2. An answer about a letter that was not asked fails its batch; one left out or said twice fails its text.
-3. The score is the balanced accuracy over the texts with an answer, with a bootstrap over texts.
+3. The score is the balanced accuracy over the texts with an answer, with a bootstrap over the pages they are from.
 4. The floor is what the same judge gives for wrong explanations of the same texts, best of k, and never less than the
    .5 of always-none. The share of texts with an answer stands in `reason`; below half there is no score.
 """
@@ -82,11 +82,15 @@ class Ratings(BaseModel):
 
 @dataclass(frozen=True)
 class Trial:
-    """A text to judge, in tokens, and the truth: whether the unit fires in it or, with marks, at the marked tokens."""
+    """A text to judge, in tokens, and the truth: whether the unit fires in it or, with marks, at the marked tokens.
+
+    page: what it is from; trials of one page are resampled together, one without a page stands alone.
+    """
 
     tokens: tuple[str, ...]
     truth: bool
     marks: tuple[int, ...] = ()
+    page: int | None = None
 
     @property
     def text(self) -> str:
@@ -148,11 +152,11 @@ class Judge:
         ]
         if replies.coverage < LEAST_COVERAGE or min(sides) < FEWEST:
             return Score.unscored(metric, split, f"too few answers: {replies.told}")
-        score = _balanced(replies, truth, metric=metric, split=split, seed=seed)
+        score = _balanced(replies, trials, metric=metric, split=split, seed=seed)
         others = [ask(self._interview, other, texts, seed=seed) for other in wrong]
-        bases = [_balanced(other, truth, metric=metric, split=split, seed=seed).value for other in others]
+        bases = [_balanced(other, trials, metric=metric, split=split, seed=seed).value for other in others]
         known = [base for base in bases if base is not None]
-        named = f"best of always-none and {len(known)} wrong explanations" if known else "always-none"
+        named = f"best of always-none and {len(known)} explanations of puzzles" if known else "always-none"
         return replace(score, floor=max([CHANCE, *known]), floor_name=named, reason=replies.told)
 
 
@@ -203,8 +207,12 @@ def _question(claim: str, texts: Sequence[str], task: str) -> str:
     return f"{NOTICE}\n\n<claim>\n{claimed}\n</claim>\n\n<texts>\n{lines}\n</texts>\n\n{task}\n{SHAPE}"
 
 
-def _balanced(replies: Replies[bool], truth: Sequence[bool], *, metric: str, split: str, seed: int) -> Score:
+def _balanced(replies: Replies[bool], trials: Sequence[Trial], *, metric: str, split: str, seed: int) -> Score:
     """The balanced accuracy over the texts with an answer, beside always-none."""
-    said = [(value, is_so) for value, is_so in zip(replies.values, truth, strict=True) if value is not None]
-    called, positive = ([np.array([pair[side]], bool) for pair in said] for side in (0, 1))
+    said: dict[tuple[bool, int], list[tuple[bool, bool]]] = {}
+    for number, (value, trial) in enumerate(zip(replies.values, trials, strict=True)):
+        if value is not None:
+            group = (False, number) if trial.page is None else (True, trial.page)
+            said.setdefault(group, []).append((value, trial.truth))
+    called, positive = ([np.array([pair[side] for pair in page], bool) for page in said.values()] for side in (0, 1))
     return balanced(called, positive, floor=None, floor_name="", metric=metric, split=split, seed=seed)

@@ -17,7 +17,7 @@ Refuses to see activations, and to simulate for a model that has not passed its 
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -89,13 +89,15 @@ class Simulator:
         *,
         floor: Sequence[Array],
         floor_name: str,
+        pages: Sequence[int] | None = None,
         split: str,
         seed: int,
     ) -> tuple[Score, Replies[Array]]:
         """How well the predictions track what was measured, over the texts that got any, and the predictions.
 
         floor: what a simulator without a language model predicts at the same tokens (a token table). Always-none is no
-        floor: it is constant, so it has no correlation.
+        floor: it is constant, so it has no correlation. pages: what each text is from; texts of one page are resampled
+        together.
         """
         metric = f"simulation by {self.name}"
         if not texts:
@@ -104,11 +106,18 @@ class Simulator:
         refusal = self._examination.refusal("simulate", self.name)
         if refusal or told.coverage < LEAST_COVERAGE:
             return Score.unscored(metric, split, refusal or told.told), told
-        kept = [(n, values) for n, values in enumerate(told.values) if values is not None]
+        known = {n: values for n, values in enumerate(told.values) if values is not None}
+        groups: dict[int, list[int]] = {}
+        for n in known:
+            groups.setdefault(n if pages is None else pages[n], []).append(n)
+
+        def joined(side: Mapping[int, Array] | Sequence[Array]) -> list[Array]:
+            return [np.concatenate([np.asarray(side[n], float) for n in page]) for page in groups.values()]
+
         score = simulation(
-            [values for _, values in kept],
-            [np.asarray(measured[n], float) for n, _ in kept],
-            floor=[np.asarray(floor[n], float) for n, _ in kept],
+            joined(known),
+            joined(measured),
+            floor=joined(floor),
             floor_name=f"{floor_name}; always-none is constant",
             metric=metric,
             split=split,

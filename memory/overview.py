@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from memory.excerpts import Excerpts
 from memory.queries import LATEST
-from memory.records import Kind, Target
+from memory.records import HELD_OUT, Kind, Target
 
-HELD_OUT = "held-out"  # how the split of a score begins that is measured on unseen text
-NAME = re.compile(r"L(\d{1,4})([NFRHC])(\d{1,9})(-?)", re.IGNORECASE)
+NAME = re.compile(r"L?(\d{1,4})([.:NFRHC])(\d{1,9})(-?)", re.IGNORECASE)  # a point or colon is a neuron's
 KINDS = {"N": Kind.NEURON, "F": Kind.FEATURE, "R": Kind.COORDINATE, "H": Kind.HEAD, "C": Kind.CHANNEL}
+KINDS |= dict.fromkeys(".:", Kind.NEURON)
 
 Sorting = Literal["started", "name", "verdict", "explanation", "score", "gain", "state", "model"]
 SORTINGS: dict[Sorting, str] = {
@@ -123,7 +123,7 @@ class Overview(Excerpts):
         return [model for (model,) in self._fetch("SELECT DISTINCT model FROM runs ORDER BY 1")]
 
     def resolve(self, words: str) -> str | None:
-        """The run of this id, or the newest about the neuron of this name (L9N652); None when there is neither."""
+        """The run of this id, or the newest about the neuron of this name (L9N652, 9.652); None without either."""
         if self._fetch("SELECT 1 FROM runs WHERE id = ?", [words]):
             return words
         if (named := NAME.fullmatch(words.strip())) is None:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Noun = TypeVar("Noun")
+HELD_OUT = "held-out"  # how the split of a score begins that is measured on unseen text
+BUILT_IN = "built-in"  # the mind without a language model; author of what it claims and explains
 
 
 class Kind(StrEnum):
@@ -216,7 +218,7 @@ class Hypothesis:
     hits: int = 0  # predictions that held
     misses: int = 0  # predictions that failed
     reason: str = ""
-    author: str = "built-in"
+    author: str = BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,8 @@ class Certificate:
     """What bears a clause out: minimal pairs of measured texts that differ in this clause alone.
 
     clause: its number in the compact rule. pairs: ids of records, the one where the clause raises more first. change:
-    the mean difference over all such pairs. held, of: how many of them moved the clause's way, of how many.
+    the mean difference over all such pairs. held, of: how many of them moved the clause's way, of how many. base,
+    base_of: of the pairs in which no clause changes, how many moved as far, either way; None: they were not counted.
     """
 
     clause: int
@@ -268,6 +271,8 @@ class Certificate:
     change: float
     held: int
     of: int
+    base: int = 0
+    base_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -278,7 +283,7 @@ class Explanation:
     text: str
     rule: Rule
     evidence: tuple[int, ...] = ()
-    author: str = "built-in"
+    author: str = BUILT_IN
     full: Rule | None = None  # the same, at any size: what simulates best
     certificates: tuple[Certificate, ...] = ()  # of the clauses of `rule`
 

@@ -11,7 +11,8 @@ arXiv:2406.11944), which read such products as direct, first-order effects.
    the encoder columns (what the neuron's firing does to a feature's drive) and beside the decoder rows (same meaning).
 3. Two floors for each. `floor`: the expected largest |cosine| among as many random directions, from the density of one,
    proportional to (1 - t^2)^((d - 3) / 2). `usual`: the median, over up to 256 neurons of the same layer drawn with a
-   fixed seed, of their own largest |cosine|. A cosine near the second says nothing about this neuron.
+   fixed seed, of their own largest |cosine|, and `high` what one in ten of them exceeds. A cosine below that says
+   little about this neuron.
 
 A side counts only where the one can reach the other: a dictionary before the neuron for what it reads, after it for
 what it writes. Refuses to know what a feature means.
@@ -45,7 +46,7 @@ class Side:
     """The features nearest one of the neuron's weight vectors, largest |cosine| first.
 
     `weights` is "up", "gate" or "down"; `vectors` of the dictionary "decoder" or "encoder". `reaches` says whether the
-    layers let the one influence the other. `floor` and `usual`: see the module.
+    layers let the one influence the other. `floor`, `usual` and `high`: see the module.
     """
 
     weights: str
@@ -54,6 +55,7 @@ class Side:
     floor: float
     usual: float
     matches: tuple[Match, ...]
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def _side(names: tuple[str, str], weights: Tensor, vectors: Tensor, index: int, 
     drawn = torch.randperm(len(weights), generator=torch.Generator().manual_seed(0))[:COMPARED]
     largest = (normalize(weights[drawn], dim=-1) @ directions.T).abs().amax(-1)
     matches = tuple(Match(feature, float(cosines[feature])) for feature in nearest)
-    return Side(*names, reaches, random_floor(*vectors.shape), float(largest.median()), matches)
+    high = float(largest.quantile(0.9))
+    return Side(*names, reaches, random_floor(*vectors.shape), float(largest.median()), matches, high)
 
 
 def _into(subject: Subject, layer: int) -> dict[str, Tensor]:

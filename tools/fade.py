@@ -17,7 +17,7 @@ alone.
 Refuses to know who wrote, rated or steered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -30,14 +30,22 @@ FEWEST = 5  # texts of either side
 CHANCE = "chance"
 
 
-def clarity(positives: Sequence[float], controls: Sequence[float], *, split: str, seed: int = 0) -> Score:
+def clarity(
+    positives: Sequence[float],
+    controls: Sequence[float],
+    *,
+    split: str,
+    seed: int = 0,
+    groups: Sequence[Hashable] | None = None,
+) -> Score:
     """AUC of the activation (of a text: where it ends, or its highest; of all alike) for new positives over controls.
 
-    Every text is resampled on its own. Unscored with fewer than five texts of either side.
+    groups: what each text is from, positives first; texts of one are resampled together, without it every text on its
+    own. Unscored with fewer than five texts of either side.
     """
     if min(len(positives), len(controls)) < FEWEST:
         return Score.unscored("clarity (AUC)", split, _few(len(positives), len(controls)))
-    return _ranked("clarity (AUC)", split, [*positives, *controls], [True] * len(positives), seed, EXACT)
+    return _ranked("clarity (AUC)", split, [*positives, *controls], [True] * len(positives), seed, EXACT, groups)
 
 
 def responsiveness(
@@ -115,11 +123,20 @@ def faithfulness(base: Sequence[float], steered: Sequence[Sequence[float]], *, s
 
 
 def _ranked(
-    metric: str, split: str, values: Sequence[float], true: Sequence[bool], seed: int, ceiling: float | None
+    metric: str,
+    split: str,
+    values: Sequence[float],
+    true: Sequence[bool],
+    seed: int,
+    ceiling: float | None,
+    groups: Sequence[Hashable] | None = None,
 ) -> Score:
-    """AUC with every text a unit of its own; `true` are the first ones."""
-    texts = [np.array([value], dtype=np.float64) for value in values]
-    positive = [np.array([n < len(true)]) for n in range(len(values))]
+    """AUC with every group of texts a unit of its own, or every text; `true` are the first ones."""
+    members: dict[Hashable, list[int]] = {}
+    for n in range(len(values)):
+        members.setdefault(n if groups is None else groups[n], []).append(n)
+    texts = [np.array([values[n] for n in group], dtype=np.float64) for group in members.values()]
+    positive = [np.array([n < len(true) for n in group]) for group in members.values()]
     return ranking(
         texts, positive, floor=None, floor_name=CHANCE, metric=metric, split=split, seed=seed, ceiling=ceiling
     )

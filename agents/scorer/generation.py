@@ -9,7 +9,10 @@
 3. Both are measured by `ask`. A pair counts when its texts are read as tokens of which the rule still says what was
    meant; the split says how many were not.
 4. `clarity` (tools/fade.py) of the activation where a text ends: positives over controls, and positives over as many
-   places of evidence pages drawn at random.
+   places of evidence pages drawn at random. What is from one page is resampled together.
+5. The token table of the evidence pages goes through the same with texts of its own, and what it comes to is the floor,
+   or chance where that is more. Who claims less is tested more gently: a floor above the rule may mean that the rule
+   dares more.
 
 Much is at least half way from the lowest prediction to the highest of those pages, little at most a quarter.
 """
@@ -22,6 +25,7 @@ from itertools import zip_longest
 import numpy as np
 
 from agents.mind import Evidence
+from agents.statistical.mind import floor_rules
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Score
 from tools.fade import clarity
 from tools.pages import Page
@@ -38,6 +42,9 @@ CHANGED = 6  # last tokens that may be changed
 MUCH, LITTLE = 0.5, 0.25
 NAMES = ("generated, against minimal changes (AUC)", "generated, against ordinary text (AUC)")
 SPLIT = "texts written from the rule"
+TABLE, CHANCE = "token table", "chance"
+
+Ends = list[tuple[Page, float]]  # the page a text is from, and the activation where it ends
 
 
 @dataclass(frozen=True)
@@ -54,28 +61,73 @@ class Writer:
         return predict(self.rule, tokens)[-1]
 
 
-def generated(explanation: Explanation, ask: Ask, evidence: Evidence, *, seed: int) -> list[Score]:
-    """Clarity of the rule's own new positives over its controls, and over ordinary text.
+@dataclass(frozen=True, eq=False)
+class Came:
+    """What a rule's texts came to: positives, their controls, ordinary places; and how many pairs were written."""
 
-    ask measures prompts, at most 48, and returns their records in order (ValueError when some are missing). Evidence
-    pages only; deterministic by seed.
+    positives: Ends
+    controls: Ends
+    ordinary: Ends
+    written: int
+
+
+def generated(explanation: Explanation, ask: Ask, evidence: Evidence, *, seed: int) -> list[Score]:
+    """Clarity of the rule's own new positives over its controls, and over ordinary text, beside a token table's.
+
+    ask measures prompts, at most 48 at a time, twice, and returns their records in order (ValueError when some are
+    missing). Evidence pages only; deterministic by seed.
     """
-    rule, rng = explanation.full or explanation.rule, random.Random(seed)
+    own = _tried(explanation.full or explanation.rule, ask, evidence, seed=seed)
+    if own is None:
+        return [Score.unscored(name, SPLIT, "the rule predicts the same everywhere") for name in NAMES]
+    out = own.written - len(own.positives)
+    scored = _clarity(own, SPLIT + (f", {out} of {own.written} pairs left out" if out else ""), seed)
+    if all(score.value is None for score in scored):
+        return scored  # nothing that a floor could stand beside
+    table = _tried(floor_rules(evidence.pages, 1)[0], ask, evidence, seed=seed, source=TABLE)
+    floors = [None, None] if table is None else _clarity(table, SPLIT, seed)
+    return [_beside(score, floor) for score, floor in zip(scored, floors, strict=True)]
+
+
+def _tried(rule: Rule, ask: Ask, evidence: Evidence, *, seed: int, source: str | None = None) -> Came | None:
+    """The texts of a rule, measured; None where it predicts the same everywhere. source: whose texts they are."""
+    rng = random.Random(seed)
     pages = _drawn(evidence.pages, rng)
     told = [np.array(predict(rule, page.tokens)) for page in pages]
     everything = np.concatenate(told) if told else np.empty(0)
     if not everything.size or not np.ptp(everything):
-        return [Score.unscored(name, SPLIT, "the rule predicts the same everywhere") for name in NAMES]
+        return None
     low, span = float(everything.min()), float(np.ptp(everything))
     tokens = tuple(dict.fromkeys(token for page in pages for token in page.tokens if "\ufffd" not in token))
     writer = Writer(rule, low + MUCH * span, low + LITTLE * span, tokens)
     pairs = list(_pairs(writer, pages, told, rng))
-    kept = [pair for pair in _measured(pairs, ask) if _as_meant(writer, pair)]
-    split = SPLIT + (f", {len(pairs) - len(kept)} of {len(pairs)} pairs left out" if len(kept) < len(pairs) else "")
-    positives, controls = ([pair[side].values[-1] for pair in kept] for side in (0, 1))
-    ordinary = _ordinary(evidence.pages, len(positives), rng)
-    found = (clarity(positives, side, split=split, seed=seed) for side in (controls, ordinary))
-    return [replace(score, metric=name) for score, name in zip(found, NAMES, strict=True)]
+    read = _measured([(text, control) for _, text, control in pairs], ask, source)
+    kept = [(page, both) for (page, _, _), both in zip(pairs, read, strict=True) if _as_meant(writer, both)]
+    positives, controls = ([(page, both[side].values[-1]) for page, both in kept] for side in (0, 1))
+    return Came(positives, controls, _ordinary(evidence.pages, len(positives), rng), len(pairs))
+
+
+def _clarity(came: Came, split: str, seed: int) -> list[Score]:
+    """The clarity of positives over controls, and over ordinary places."""
+    found = []
+    for name, side in zip(NAMES, (came.controls, came.ordinary), strict=True):
+        raised, low = ([value for _, value in ends] for ends in (came.positives, side))
+        groups = [page for page, _ in (*came.positives, *side)]
+        found.append(replace(clarity(raised, low, split=split, seed=seed, groups=groups), metric=name))
+    return found
+
+
+def _beside(score: Score, table: Score | None) -> Score:
+    """A score beside what the token table's own texts come to, or chance where that is more or the table has none."""
+    if score.value is None:
+        return score
+    if table is None or table.value is None:
+        why = "it predicts the same everywhere" if table is None else table.reason
+        return replace(score, floor_name=f"{CHANCE}; no {TABLE}: {why}")
+    if score.floor is not None and table.value <= score.floor:
+        return replace(score, floor_name=f"{CHANCE}; {TABLE} {table.value:.2f}")
+    ends = "" if table.low is None or table.high is None else f", {table.low:.2f} to {table.high:.2f}"
+    return replace(score, floor=table.value, floor_name=f"{TABLE} by its own texts{ends}")
 
 
 def _drawn(pages: Sequence[Page], rng: random.Random) -> list[Page]:
@@ -84,9 +136,10 @@ def _drawn(pages: Sequence[Page], rng: random.Random) -> list[Page]:
     return [*rng.sample(ordinary, min(PAGES, len(ordinary))), *strongest]
 
 
-def _measured(pairs: Sequence[tuple[str, str]], ask: Ask) -> list[tuple[Record, Record]]:
+def _measured(pairs: Sequence[tuple[str, str]], ask: Ask, source: str | None) -> list[tuple[Record, Record]]:
+    """Both texts of every pair, read. Those of a floor predict nothing of the unit."""
     prompts = [
-        Prompt(text, Origin.PAIR, predicted=fires)
+        Prompt(text, Origin.PAIR, predicted=None if source else fires, source=source)
         for pair in pairs
         for text, fires in zip(pair, (True, False), strict=True)
     ]
@@ -106,15 +159,15 @@ def _as_meant(writer: Writer, pair: tuple[Record, Record]) -> bool:
 
 def _pairs(
     writer: Writer, pages: Sequence[Page], told: Sequence[np.ndarray], rng: random.Random
-) -> Iterator[tuple[str, str]]:
-    """Up to 24 texts, each with its control."""
+) -> Iterator[tuple[Page, str, str]]:
+    """Up to 24 texts, each with the page it is from and its control."""
     written: set[str] = set()
     for page, place in _places(writer, pages, told, rng)[: PAIRS * TRIES]:
         tokens = _positive(writer, page, place, pages[rng.randrange(len(pages))], rng)
         control = tokens and _control(writer, tokens, len(written), rng)
         if tokens and control and (text := "".join(tokens)) not in written:
             written.add(text)
-            yield text, "".join(control)
+            yield page, text, "".join(control)
         if len(written) == PAIRS:
             return
 
@@ -159,7 +212,7 @@ def _control(writer: Writer, tokens: list[str], turn: int, rng: random.Random) -
     return None
 
 
-def _ordinary(pages: Sequence[Page], number: int, rng: random.Random) -> list[float]:
+def _ordinary(pages: Sequence[Page], number: int, rng: random.Random) -> Ends:
     """Activations at random places of random pages."""
     chosen = [pages[rng.randrange(len(pages))] for _ in range(number)]
-    return [float(page.values[rng.randrange(len(page.values))]) for page in chosen]
+    return [(page, float(page.values[rng.randrange(len(page.values))])) for page in chosen]

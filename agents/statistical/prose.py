@@ -137,4 +137,4 @@ def _accounted(rule: Rule, reading: Reading) -> Iterator[tuple[float, int, str]]
 def stillness(evidence: Evidence) -> str:
     """What there is to say of a dead unit."""
     spread = evidence.distribution
-    return f"Nothing found moves it: over {spread.tokens:,} tokens it never rose above {spread.highest:.3f}."
+    return f"Nothing found raises it: over {spread.tokens:,} tokens it never rose above {spread.highest:.3f}."

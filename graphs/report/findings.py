@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.mind import Distribution
 from memory.records import (
+    HELD_OUT,
     Explanation,
     Hypothesis,
     LlmCall,
@@ -20,8 +21,6 @@ from memory.records import (
     Trigger,
     plain,
 )
-
-HELD_OUT = "held-out"  # how the split of a score begins that is measured on unseen text
 
 
 @dataclass(frozen=True)

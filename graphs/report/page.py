@@ -71,7 +71,7 @@ def environment(*folders: Path) -> "jinja2.Environment":
         lstrip_blocks=True,
         finalize=_legible,
     )
-    made.filters.update(number=_typeset, percent=percent, token=shown, points=_points)
+    made.filters.update(number=_typeset, percent=percent, token=shown, points=_points, standing=wording.standing)
     return made
 
 

@@ -16,6 +16,7 @@ from graphs.report.wording import (
     nothing_shortened,
     proven_lines,
     score_sentence,
+    standing,
     telling_changes,
 )
 from memory.records import Record, Score
@@ -180,7 +181,9 @@ def _output(effects: dict[str, Any]) -> "Iterator[RenderableType]":
             f"{title:<10}{listed}" if listed else f"{title}: {visible(effects['lens_reason'])}", style="dim"
         )
     if effects["usual"] is not None:
-        yield _muted(f"in deviations over the vocabulary; other units of the layer reach {effects['usual']:.1f}")
+        among = effects.get("towards_among")
+        beside = standing(among) if among else f"half of the other units of its layer reach {effects['usual']:.1f}"
+        yield _muted(f"in deviations over the vocabulary; {beside}")
 
 
 def _strongest(findings: Findings) -> "Iterator[RenderableType]":

@@ -5,13 +5,13 @@ Knows the nouns and plain arithmetic on them. Refuses to know the screen: page a
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
-from graphs.settings import BUILT_IN
-from memory.records import Clause, Predicate, Record, Rule, Score, Status
+from memory.records import BUILT_IN, Certificate, Clause, Predicate, Record, Rule, Score, Status
 from tools.rules import ALWAYS, DESCRIPTIONS, said, shown
 
 LEVELS_SHOWN = 7  # of one clause, strongest first; the rest is counted
@@ -39,7 +39,7 @@ class Proof:
 
     words: str
     pairs: tuple[tuple[Record, Record], ...] = ()
-    bears: bool | None = None  # whether more than half of the pairs moved the clause's way; None without a pair
+    bears: bool | None = None  # None without a pair
 
 
 def rule_lines(rule: Rule) -> list[RuleLine]:
@@ -73,11 +73,25 @@ def proven_lines(findings: Findings) -> list[RuleLine]:
     for each in findings.explanation.certificates:
         if 0 <= each.clause < len(lines):
             pairs = [(records[one], records[other]) for one, other in each.pairs if {one, other} <= records.keys()]
-            words = f"held in {each.held} of {each.of} minimal pairs, {each.change:+.2f} on average"
-            proof = Proof(words, tuple(pairs), 2 * each.held > each.of)
-            lines[each.clause] = replace(lines[each.clause], proof=proof)
+            lines[each.clause] = replace(lines[each.clause], proof=Proof(certified(each), tuple(pairs), bears(each)))
     untested = Proof("no minimal pair tests this") if findings.explanation.certificates else None
     return [line if line.proof else replace(line, proof=untested) for line in lines]
+
+
+def certified(each: Certificate) -> str:
+    """A certificate's figures, with how often pairs move in which no clause changes."""
+    told = f"held in {each.held} of {each.of} minimal pairs, {each.change:+.2f} on average"
+    if each.base_of is None:
+        return told
+    if not each.base_of:
+        return f"{told}; no pair was measured in which no clause changes"
+    return f"{told}; {each.base} of {each.base_of} in which no clause changes moved as far"
+
+
+def bears(each: Certificate) -> bool:
+    """Whether most pairs moved the clause's way, and more often than those in which no clause changes move."""
+    base = each.base / each.base_of if each.base_of else 0.0
+    return each.held / each.of > max(0.5, base)
 
 
 def largest_level(rule: Rule) -> float:
@@ -120,8 +134,16 @@ def score_sentence(score: Score) -> str:
         parts.append(f"{percent((score.value - (score.floor or 0.0)) / gap)} of the way between them")
     if beats_floor(score) is False:
         parts.append("below its floor" if below_floor(score) else "not distinguishable from its floor")
+    if score.low is None:
+        parts.append("no interval: too few texts have what is scored")
     aside = f"; {visible(score.reason)}" if score.reason else ""
     return f"{', '.join(filter(None, parts))}; n={score.n:,}{aside}."
+
+
+def standing(among: Mapping[str, Any], times: float = 1.0) -> str:
+    """Where a figure of the output side stands among those of other units."""
+    figures = f"median {number(times * among['median'])}, {among['named']} {number(times * among['high'])}"
+    return f"{among['above']} of {among['units']} other units of its layer reach as much ({figures})"
 
 
 def nothing_shortened(findings: Findings) -> str:
@@ -171,6 +193,8 @@ def _about_the_claim(findings: Findings) -> Iterator[str]:
             f"The main score ({visible(score.metric)}, {number(score.value)}) {stands} "
             f"({visible(score.floor_name) or 'baseline'}, {number(score.floor)})."
         )
+    if score is not None and score.value is not None and score.low is None:
+        yield "The main score has no interval, so it cannot be held against its floor."
     if findings.compact is not None and beats_floor(findings.compact) is False:
         yield "The compact rule, the one shown, predicts no better than its floor; the full one is in the JSON."
     missing = sum(score.value is None for score in findings.scores)

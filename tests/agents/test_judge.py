@@ -55,9 +55,15 @@ def failing(*numbers: int, text: str = '{"half') -> Callable[[Body], str]:
 def test_an_honest_judge_of_a_true_claim_is_always_right() -> None:
     score, chats = detected(honest, wrong=WRONG)
     assert (score.value, score.low, score.high, score.ceiling, score.n) == (1.0, 1.0, 1.0, 1.0, 24)
-    assert (score.floor, score.floor_name) == (0.5, "best of always-none and 2 wrong explanations")
+    assert (score.floor, score.floor_name) == (0.5, "best of always-none and 2 explanations of puzzles")
     assert score.reason == "24 of 24 answered"
     assert len(chats) == 3 * 5  # 24 texts in 5 batches, for the claim and two wrong ones
+
+
+def test_texts_of_one_page_are_no_independent_witnesses() -> None:
+    score, _ = detected(honest, trials=[replace(trial, page=0) for trial in TRIALS])
+    assert (score.value, score.n) == (1.0, 24)
+    assert score.low is score.high is None
 
 
 def test_a_wrong_explanation_that_fits_as_well_raises_the_floor() -> None:

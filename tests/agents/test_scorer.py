@@ -197,20 +197,42 @@ def asked(unit: str, rule: Rule, shown: Evidence) -> tuple[list[Score], list[Pro
 def test_what_a_right_rule_writes_is_told_apart() -> None:
     shown, _ = texts_of("single token")
     scored, prompts = asked("single token", SELF.rule, shown)
-    assert len(prompts) == 48
-    assert {prompt.predicted for prompt in prompts[::2]} == {True}
-    assert {prompt.predicted for prompt in prompts[1::2]} == {False}
+    own, table = prompts[:48], prompts[48:]
+    assert {prompt.predicted for prompt in own[::2]} == {True}
+    assert {prompt.predicted for prompt in own[1::2]} == {False}
+    assert 0 < len(table) <= 48
+    assert {(prompt.source, prompt.predicted) for prompt in table} == {("token table", None)}
     for score in scored:
         assert score.value is not None
         assert score.value > 0.9
-        assert (score.floor, score.floor_name) == (0.5, "chance")
+        assert score.floor is not None
+        assert score.floor >= 0.5
+        assert "token table" in score.floor_name
     assert scored[0].metric == "generated, against minimal changes (AUC)"
     assert generated(SELF, lambda wanted: measured("single token", wanted), shown, seed=0) == scored
+
+
+def test_the_token_table_does_not_beat_the_floor_of_written_texts() -> None:
+    shown, _ = texts_of("single token")
+    for score in asked("single token", floor_rules(shown.pages, 1)[0], shown)[0]:
+        assert score.value is not None
+        assert score.value == score.floor
+        assert score.floor > 0.9
+        assert score.floor_name.startswith("token table by its own texts")
+
+
+def test_a_rule_of_context_is_above_what_tokens_alone_write() -> None:
+    shown, _ = texts_of("bigram")
+    minimal = asked("bigram", Rule(0.0, (table("pair", {".\u241fself": 4.0}),)), shown)[0][0]
+    assert minimal.value is not None
+    assert minimal.floor is not None
+    assert minimal.value > minimal.floor
 
 
 def test_what_a_wrong_rule_writes_is_not() -> None:
     shown, _ = texts_of("single token")
     minimal, ordinary = asked("single token", Rule(0.0, (table("token", {" open": 4.0}),)), shown)[0]
+    assert minimal.value is not None
     for score in (minimal, ordinary):
         assert score.value is None or score.value <= 0.6
 
@@ -228,7 +250,7 @@ def test_a_rule_that_names_half_of_what_is_needed_is_found_out() -> None:
 def test_generated_texts_are_new_but_for_what_only_opens_a_page() -> None:
     shown, _ = texts_of("line", 10)
     rule = Rule(0.0, (table("line-opening", {"assert": 4.0}),))
-    _, prompts = asked("line", rule, shown)
+    prompts = [prompt for prompt in asked("line", rule, shown)[1] if prompt.source is None]
     assert prompts
     texts = ["".join(page.tokens) for page in shown.pages]
     assert sum(any(prompt.text in text for text in texts) for prompt in prompts) <= 0.2 * len(prompts)

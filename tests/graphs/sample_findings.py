@@ -358,7 +358,7 @@ def _explanation() -> Explanation:
 
 
 def _scores() -> tuple[Score, ...]:
-    lookup, wrong = "token lookup", "best of always-none and 2 wrong explanations"
+    lookup, wrong = "token lookup", "best of always-none and 2 explanations of puzzles"
     return (
         Score("simulation correlation", "held-out files", 0.81, 6_144, 0.76, 0.85, 0.44, lookup, 0.93),
         Score("detection, balanced accuracy", "held-out files", 0.94, 100, 0.88, 0.97, 0.5, "always none", 1.0),

@@ -373,7 +373,7 @@ def test_the_output_side_is_a_sentence_under_the_claim_and_a_section() -> None:
     for words in (
         "‘,’ +6.10",
         "‘·import’ −5.00",
-        "usually 4.40",
+        "half of the other units of its layer reach 4.40",
         "set to zero",
         "0.041 nats",
         "0.002",
@@ -382,6 +382,21 @@ def test_the_output_side_is_a_sentence_under_the_claim_and_a_section() -> None:
     ):
         assert words in section
     assert "The output side was not looked at" in text_of(render(dead()))
+
+
+def test_the_output_side_says_where_it_stands_among_other_units() -> None:
+    effects = sample().effects
+    among = {"units": 64, "above": 9, "median": 4.4, "high": 6.3, "named": "90th percentile"}
+    rival = {"units": 5, "above": 1, "median": 0.01, "high": 0.06, "named": "highest"}
+    rows = [row | {"among": rival} for row in effects["ablations"]]
+    page = render(replace(sample(), effects=effects | {"towards_among": among, "ablations": rows}))
+    section = between(page, """<section id="output" aria-labelledby="h-output">""", "</section>")
+    words = text_of(f"<section>{section}</section>")
+    assert "9 of 64 other units of its layer reach as much (median 4.40, 90th percentile 6.30)" in words
+    assert "so these tokens say little about this one" in words
+    assert "highest of 5: 0.06" in words
+    assert "0.041" in words
+    assert "<b>0.041</b>" not in section
 
 
 def test_what_could_not_be_had_of_the_output_side_says_why() -> None:
@@ -452,6 +467,9 @@ def test_a_score_is_below_its_floor_cannot_be_told_from_it_or_has_no_interval_to
     unknown = wording.score_sentence(replace(score, low=None, high=None))
     assert "below" not in unknown
     assert "distinguishable" not in unknown
+    assert "no interval" in unknown
+    told = wording.cautions(replace(sample(), scores=(replace(score, low=None, high=None),)))
+    assert any("cannot be held against its floor" in line for line in told)
     assert "of the way" not in wording.score_sentence(replace(score, value=0.9, low=None, high=None, ceiling=1.0))
     assert any("is below its floor" in line for line in wording.cautions(replace(sample(), scores=(score,))))
 

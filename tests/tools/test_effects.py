@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from memory.records import Target, plain
-from tests.tiny_models import DEAD, LINES, PAIR
+from memory.records import Target, plain, revive
+from tests.tiny_models import DEAD, LINES, PAIR, write_pieces
 from tools import pocket
-from tools.effects import Ablation, Effects, Pull, effects, told
+from tools.effects import Ablation, Among, Effects, Pull, effects, told
 from tools.effects.contexts import Sides, sides
 from tools.effects.interventions import Change, Runner
 from tools.features import open_dictionary
@@ -233,6 +234,47 @@ def test_the_sentence_names_only_what_is_above_its_floor() -> None:
     assert "expect ‘·c’" in told(replace(known, raised=(Pull(" c", 0.1),), moved=0.02))
     uneven = replace(known, ablations=(Ablation("zero", 0.0, 0.05, 0.008, 0.12, 0.001, 0.01, 9),))
     assert told(uneven).startswith("What it brings about cannot be told from the floor")
+
+
+def test_a_unit_is_told_only_where_it_is_above_nearly_all_others() -> None:
+    ablation = Ablation("zero", 0.0, 0.5, 0.4, 0.6, 0.01, 0.2, 9, Among(5, 1, 0.1, 0.7, "highest"))
+    wide = Among(64, 20, 1.0, 3.0, "90th percentile")
+    known = Effects("L0N1", (Pull(" a", 2.0),), usual=1.0, ablations=(ablation,), towards_among=wide)
+    assert not known.speaks
+    assert (known.scores()[0].floor, known.scores()[0].floor_name) == (0.7, "highest of 5 other units moved as much")
+    clear = replace(known, ablations=(replace(ablation, among=Among(5, 0, 0.1, 0.3, "highest")),))
+    assert told(clear).startswith("Taking it away")
+    assert told(replace(clear, towards_among=replace(wide, high=1.8))).startswith("Writes towards")
+    assert "‘·b’" not in told(replace(clear, away=(Pull(" b", -2.0),), away_among=wide))
+    assert "away from ‘·b’" in told(replace(clear, away=(Pull(" b", -4.0),), away_among=wide))
+
+
+def test_where_a_unit_stands_is_counted_among_the_others(tiny: Subject, telling: Target) -> None:
+    found = effects(tiny, telling, read(tiny, telling), seed=0)
+    for among in (found.towards_among, found.away_among, *(each.among for each in found.ablations)):
+        assert among is not None
+        assert 0 <= among.above <= among.units
+        assert among.median <= among.high
+    assert [each.among.units for each in found.ablations if each.among] == [5, 5]
+    assert revive(Effects, plain(found)) == found
+
+
+def test_contexts_of_a_few_pages_have_no_interval(tiny: Subject) -> None:
+    target = tiny.at("blocks.0.hook_out", 9)
+    found = effects(tiny, target, read(tiny, target)[:4], seed=0)
+    assert found.ablations
+    assert all(each.low is each.high is None for each in found.ablations)
+    assert not found.speaks
+    assert "too few pages" in told(found)
+
+
+def test_contexts_are_cut_from_pages_whose_tokens_are_pieces(tmp_path: Path) -> None:
+    """The first token of a page has lost its space, which the token by itself has not."""
+    subject = load("pieces", write_pieces(tmp_path))
+    target = subject.neuron(0, 1)
+    found = sides(subject, target, read(subject, target), most=20, seed=0)
+    assert not isinstance(found, str), found
+    assert len(found.firing) == len(found.silent) == len(found.pages) >= 5
 
 
 def test_a_feature_moves_the_stream_along_its_decoder_row() -> None:

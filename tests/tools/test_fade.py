@@ -26,6 +26,16 @@ def test_clarity_is_the_area_under_the_curve() -> None:
     assert (score.floor, score.floor_name, score.ceiling, score.n) == (0.5, "chance", 1.0, 120)
 
 
+def test_texts_from_one_page_are_resampled_together() -> None:
+    shown, controls = activations(1)
+    alone = clarity(shown, controls, split=SPLIT)
+    pages = [n // 2 for n in range(40)] * 3
+    paired = clarity(shown, controls, split=SPLIT, groups=pages)
+    assert (paired.value, paired.n, paired.floor) == (alone.value, alone.n, alone.floor)
+    assert (paired.low, paired.high) != (alone.low, alone.high)
+    assert clarity(shown, controls, split=SPLIT, groups=[0] * 120).low is None
+
+
 def test_responsiveness_and_purity_compare_full_ratings_with_none() -> None:
     shown, absent = activations(2)
     ratings = [1.0] * 40 + [0.0] * 80 + [0.5] * 10

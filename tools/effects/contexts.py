@@ -26,12 +26,16 @@ Wanted = Callable[[np.ndarray], np.ndarray]  # values [tokens] -> which of them 
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows of token ids, and the unit's mean and high value over the pages (signed as the target is)."""
+    """Rows of token ids, and the unit's mean and high value over the pages (signed as the target is).
+
+    pages: the number of the page that each firing row is from.
+    """
 
     firing: tuple[Row, ...]
     silent: tuple[Row, ...]
     mean: float
     high: float
+    pages: tuple[int, ...] = ()
 
 
 def sides(subject: Subject, target: Target, pages: Sequence[Page], *, most: int, seed: int) -> Sides | str:
@@ -45,14 +49,15 @@ def sides(subject: Subject, target: Target, pages: Sequence[Page], *, most: int,
     rng = np.random.default_rng(seed)
     quiet = float(np.median(np.abs(values - silence)))
     loud = list(_ends(subject, pages, rng, lambda found: found >= firing, SPARE * most))
-    readings = subject.measure_ids(loud, target)
-    kept = [row for row, reading in zip(loud, readings, strict=True) if reading.values and reading.values[-1] >= firing]
+    readings = subject.measure_ids([row for _, row in loud], target)
+    kept = [end for end, reading in zip(loud, readings, strict=True) if reading.values and reading.values[-1] >= firing]
     silent = list(_ends(subject, pages, rng, lambda found: (np.abs(found - silence) <= quiet) & (found < firing), most))
     number = min(len(kept), len(silent), most)
     if number < FEWEST:
         return f"only {number} contexts of up to {LENGTHS[0]} tokens end where it fires, or where it is silent"
     high = max(float(np.quantile(values, HIGH)), firing)
-    return Sides(tuple(kept[:number]), tuple(silent[:number]), float(values.mean()), high)
+    firing_rows, silent_rows = (tuple(row for _, row in side[:number]) for side in (kept, silent))
+    return Sides(firing_rows, silent_rows, float(values.mean()), high, tuple(n for n, _ in kept[:number]))
 
 
 def _levels(values: np.ndarray, peaks: Sequence[float]) -> tuple[float, float]:
@@ -64,8 +69,8 @@ def _levels(values: np.ndarray, peaks: Sequence[float]) -> tuple[float, float]:
 
 def _ends(
     subject: Subject, pages: Sequence[Page], rng: np.random.Generator, wanted: Wanted, most: int
-) -> Iterator[Row]:
-    """Contexts that end at wanted tokens, from pages in random order, a few of each."""
+) -> Iterator[tuple[int, Row]]:
+    """Contexts that end at wanted tokens with the numbers of their pages, in random order, a few of each page."""
     found = 0
     for n in rng.permutation(len(pages)):
         page = pages[n]
@@ -73,9 +78,9 @@ def _ends(
         if found >= most or not len(places):
             continue
         ids = subject.encode("".join(page.tokens))
-        if tuple(map(subject.token, ids)) != page.tokens:
+        if subject.tokens(ids) != page.tokens:
             continue
         for place in rng.permutation(places)[: min(A_PAGE, most - found)]:
             found += 1
             length = next(length for length in LENGTHS if length <= place + 1)
-            yield tuple(ids[place + 1 - length : place + 1])
+            yield int(n), tuple(ids[place + 1 - length : place + 1])

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
 
 from memory.records import Score
 from tools.rules import visible
@@ -10,6 +13,7 @@ from tools.scoring.resampling import rounded
 SPLIT = "evidence text"
 LEAST = 1e-3  # nats of change that mean anything
 NAMED = 4  # tokens of a list that a sentence names
+FEW = 10  # other units: of so few the highest is the floor, of more what one in ten exceeds
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,37 @@ class Pull:
 
 
 @dataclass(frozen=True)
+class Among:
+    """Where a figure stands among those of other units of the layer: how many reach as much, their median, and `high`.
+
+    `high`, which `named` names, is the floor: a unit like the others is above it one time in ten; with five others,
+    one time in six.
+    """
+
+    units: int
+    above: int
+    median: float
+    high: float
+    named: str
+
+    @staticmethod
+    def of(own: float, others: Sequence[float]) -> "Among | None":
+        """None without others."""
+        if not others:
+            return None
+        many = len(others) > FEW
+        high = float(np.quantile(others, 0.9)) if many else max(others)
+        named = "90th percentile" if many else "highest"
+        return Among(len(others), sum(other >= own for other in others), float(median(others)), high, named)
+
+
+@dataclass(frozen=True)
 class Ablation:
-    """Mean KL in nats at firing tokens with its 95 % interval over contexts, and its two floors.
+    """Mean KL in nats at firing tokens with its 95 % interval over pages, and its two floors.
 
     `kind` is "zero" or "mean" and `value` what the unit was set to (unsigned: as the model has it). `silent`: the same
-    at silent tokens; `others`: other units moved by as much at the firing ones.
+    at silent tokens; `others` and `among`: other units moved by as much at the firing ones, their mean and where this
+    one stands among them.
     """
 
     kind: str
@@ -36,11 +66,17 @@ class Ablation:
     silent: float
     others: float
     contexts: int
+    among: Among | None = None
+
+    @property
+    def rival(self) -> float:
+        """What other units moved as much come to: the highest of them; of older runs their mean."""
+        return self.others if self.among is None else self.among.high
 
     @property
     def floor(self) -> float:
         """The higher of the two floors."""
-        return max(self.silent, self.others)
+        return max(self.silent, self.rival)
 
     @property
     def speaks(self) -> bool:
@@ -49,6 +85,8 @@ class Ablation:
 
     def score(self) -> Score:
         """The ablation as a Score, the higher floor named; without a ceiling, because KL has none."""
+        moved = "other units moved as much"
+        rivals = moved if self.among is None else f"{self.among.named} of {self.among.units} {moved}"
         return Score(
             metric=f"effect of {self.kind} ablation (KL, nats)",
             split=SPLIT,
@@ -57,7 +95,7 @@ class Ablation:
             low=rounded(self.low),
             high=rounded(self.high),
             floor=rounded(self.floor),
-            floor_name="where it is silent" if self.silent >= self.others else "other units moved as much",
+            floor_name="where it is silent" if self.silent >= self.rival else rivals,
         )
 
 
@@ -65,8 +103,9 @@ class Ablation:
 class Effects:
     """The output side of one unit. What could not be had is empty, with its reason.
 
-    `towards` and `away`: the lens, `usual` its floor. `raised` and `lowered`: the mean change of probability when the
-    unit is set to `high` (unsigned), `moved` the floor of the rises. `passes`: rows sent through the model.
+    `towards` and `away`: the lens. `raised` and `lowered`: the mean change of probability when the unit is set to
+    `high` (unsigned). `usual` and `moved`: the median of other units' largest pull and rise; what ends in `_among`:
+    where the strongest of each list stands among theirs. `passes`: rows sent through the model.
     """
 
     target: str
@@ -81,6 +120,10 @@ class Effects:
     moved: float | None = None
     reason: str = ""
     passes: int = 0
+    towards_among: Among | None = None
+    away_among: Among | None = None
+    raised_among: Among | None = None
+    lowered_among: Among | None = None
 
     @property
     def speaks(self) -> bool:
@@ -101,18 +144,28 @@ def told(effects: Effects) -> str:
     figures = (
         f"by {best.kl:.2g} nats where it fires, {best.silent:.2g} where it is silent, "
         f"{best.others:.2g} for other units of its layer moved as much"
-    )
+    ) + (f", {best.among.high:.2g} for the {best.among.named} of them" if best.among else "")
+    if not effects.speaks and best.low is None:
+        return f"What it brings about cannot be told from the floor: its contexts are from too few pages ({figures})."
     if not effects.speaks and best.kl > max(best.floor, LEAST):
         return f"What it brings about cannot be told from the floor: the next token changes too unevenly ({figures})."
     if not effects.speaks:
         return f"Its output says nothing: taking it away changes the next token no more than the floor ({figures})."
     parts = [f"taking it away changes the next token ({figures})"]
-    if effects.towards and effects.usual is not None and effects.towards[0].amount > effects.usual:
-        parts.insert(0, f"writes towards {_listed(effects.towards)} and away from {_listed(effects.away)}")
-    if effects.raised and effects.moved is not None and effects.raised[0].amount > effects.moved:
+    ends = (("towards", effects.towards, effects.towards_among), ("away from", effects.away, effects.away_among))
+    writes = [f"{way} {_listed(pulls)}" for way, pulls, among in ends if _stands_out(pulls, among, effects.usual)]
+    if writes:
+        parts.insert(0, f"writes {' and '.join(writes)}")
+    if _stands_out(effects.raised, effects.raised_among, effects.moved):
         parts.append(f"set high, it makes the model expect {_listed(effects.raised)} more")
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _stands_out(pulls: Sequence[Pull], among: Among | None, usual: float | None) -> bool:
+    """Whether the strongest of a list is above its floor; of older runs, the median of other units."""
+    floor = usual if among is None else among.high
+    return bool(pulls) and floor is not None and abs(pulls[0].amount) > floor
 
 
 def _listed(pulls: Sequence[Pull]) -> str:

@@ -6,12 +6,14 @@ reason is given.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from memory.records import Kind, Target
+from tools.effects.found import Among
 from tools.features import WRITES
 from tools.proposals import special
 from tools.subject import Subject
@@ -24,11 +26,16 @@ Pairs = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True)
 class Lens:
-    """Token ids with their pull in deviations over the vocabulary, strongest first at either end, and the floor."""
+    """Token ids with their pull in deviations over the vocabulary, strongest first at either end.
+
+    usual: the median of what other units reach; and where either end stands among theirs.
+    """
 
     highest: Pairs
     lowest: Pairs
     usual: float
+    towards_among: Among | None
+    away_among: Among | None
 
 
 def lens(subject: Subject, target: Target, *, shown: int) -> tuple[Lens | None, str]:
@@ -46,8 +53,10 @@ def lens(subject: Subject, target: Target, *, shown: int) -> tuple[Lens | None, 
             return None, directions
         pulls = _deviations(subject, _folded(directions * target.sign, norm, subject.bridge.cfg), words.weight)
     own, rest = pulls[0], pulls[1:]
-    usual = float(rest.nan_to_num(-torch.inf).amax(-1).median()) if len(rest) else 0.0
-    return Lens(_top(own, shown), tuple((n, -v) for n, v in _top(-own, shown)), usual), ""
+    rises, falls = ((sign * rest).nan_to_num(-torch.inf).amax(-1).tolist() for sign in (1, -1))
+    highest, lowest = _top(own, shown), _top(-own, shown)
+    among = Among.of(highest[0][1], rises), Among.of(lowest[0][1], falls)
+    return Lens(highest, tuple((n, -v) for n, v in lowest), float(median(rises)) if rises else 0.0, *among), ""
 
 
 def directions_of(subject: Subject, target: Target, indices: Sequence[int]) -> Tensor | str:

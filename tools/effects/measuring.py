@@ -1,17 +1,19 @@
 """The three measurements of a unit's output side, one after the other; the package says what each is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import torch
 
 from memory.records import Target
 from tools.effects.contexts import Row, Sides, sides
-from tools.effects.found import Ablation, Effects, Pull
+from tools.effects.found import Ablation, Among, Effects, Pull
 from tools.effects.interventions import Change, Runner
 from tools.effects.lens import lens
 from tools.pages import Page
-from tools.scoring.resampling import Array, interval, weights
+from tools.scoring.resampling import Array, interval, ordered, weights
 from tools.subject import Subject
 
 SHOWN = 10  # tokens of each end
@@ -28,18 +30,24 @@ def effects(subject: Subject, target: Target, pages: Sequence[Page], *, seed: in
     """
     began = subject.passes
     found, lens_reason = lens(subject, target, shown=SHOWN)
-    towards, away, usual = ((), (), None) if found is None else (found.highest, found.lowest, found.usual)
-    named = (_pulls(subject, towards), _pulls(subject, away), usual, lens_reason)
+    written = Effects(target.name, lens_reason=lens_reason)
+    if found is not None:
+        written = Effects(
+            target.name, _pulls(subject, found.highest), _pulls(subject, found.lowest), found.usual,
+            towards_among=found.towards_among, away_among=found.away_among,
+        )  # fmt: skip
     drawn = sides(subject, target, pages, most=contexts, seed=seed)
     if isinstance(drawn, str):
-        return Effects(target.name, *named, reason=drawn, passes=subject.passes - began)
+        return replace(written, reason=drawn, passes=subject.passes - began)
     runner = Runner(subject, target)
     others, high = runner.others(OTHERS, seed), drawn.high * target.sign
     ablations = _ablations(runner, drawn, others, seed)
-    raised, lowered, moved = _token_change(runner, drawn.silent, others, high)
-    return Effects(
-        target.name, *named, ablations=ablations, raised=_pulls(subject, raised), lowered=_pulls(subject, lowered),
-        high=high, moved=moved, passes=subject.passes - began,
+    raised, lowered, rises, falls = _token_change(runner, drawn.silent, others, high)
+    return replace(
+        written, ablations=ablations, raised=_pulls(subject, raised), lowered=_pulls(subject, lowered), high=high,
+        moved=median(rises) if rises else None, passes=subject.passes - began,
+        raised_among=Among.of(raised[0][1], rises) if raised else None,
+        lowered_among=Among.of(-lowered[0][1], falls) if lowered else None,
     )  # fmt: skip
 
 
@@ -53,22 +61,25 @@ def _ablations(runner: Runner, drawn: Sides, others: Sequence[int], seed: int) -
     found = []
     for n, (kind, value) in enumerate(own.items()):
         first = len(own) + n * len(others)
-        beside = float(firing[first : first + len(others)].mean()) if others else 0.0
+        each = firing[first : first + len(others)].mean(1).tolist()
+        beside = sum(each) / len(each) if each else 0.0
         kl, quiet = float(firing[n].mean()), float(silent[n].mean())
-        found.append(Ablation(kind, value, kl, *_interval(firing[n], seed), quiet, beside, len(drawn.firing)))
+        low, high = _interval(firing[n], drawn.pages, seed)
+        among = Among.of(kl, each)
+        found.append(Ablation(kind, value, kl, low, high, quiet, beside, len(drawn.firing), among))
     return tuple(found)
 
 
 def _token_change(
     runner: Runner, silent: Sequence[Row], others: Sequence[int], high: float
-) -> tuple[Pairs, Pairs, float | None]:
-    """Tokens raised and lowered most in the mean; and the median largest rise of other units, moved as much."""
+) -> tuple[Pairs, Pairs, list[float], list[float]]:
+    """Tokens raised and lowered most in the mean; and the largest rise and fall of each other unit, moved as much."""
     by = high - runner.values(silent)
     changes = [Change(runner.target.index, high), *(Change(unit, by, relative=True) for unit in others)]
     own, *rest = runner.shifts(silent, changes)
     highest, lowest = (_strongest(side) for side in (own, -own))
-    usual = float(torch.stack([shift.max() for shift in rest]).median()) if rest else None
-    return highest, [(token, -rise) for token, rise in lowest], usual
+    rises, falls = ([float((sign * shift).max()) for shift in rest] for sign in (1, -1))
+    return highest, [(token, -rise) for token, rise in lowest], rises, falls
 
 
 def _strongest(shift: torch.Tensor) -> list[tuple[int, float]]:
@@ -76,9 +87,12 @@ def _strongest(shift: torch.Tensor) -> list[tuple[int, float]]:
     return [(n, v) for n, v in zip(found.indices.tolist(), found.values.tolist(), strict=True) if v > 0]
 
 
-def _interval(values: Array, seed: int) -> tuple[float | None, float | None]:
-    """The middle 95 % of the mean over resampled contexts."""
-    return interval((weights(len(values), seed) @ np.sort(values) / len(values)).tolist())
+def _interval(values: Array, pages: Sequence[int], seed: int) -> tuple[float | None, float | None]:
+    """The middle 95 % of the mean over resampled pages; None with fewer than five."""
+    _, group = np.unique(np.asarray(pages), return_inverse=True)
+    rows = ordered(np.stack([np.bincount(group, weights=values), np.bincount(group).astype(float)], 1))
+    drawn = weights(len(rows), seed) @ rows
+    return interval((drawn[:, 0] / drawn[:, 1]).tolist())
 
 
 def _pulls(subject: Subject, pairs: Pairs) -> tuple[Pull, ...]:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,8 +21,14 @@ from tools.pages import Page
 from tools.rules import Text, holds, where
 
 
+@cache
+def scene(unit: str) -> Evidence:
+    """One, because what is read of pages is kept by them."""
+    return evidence(pages(unit, seed=1, number=60))
+
+
 def shown(unit: str, *, known: tuple[Hypothesis, ...] = ()) -> Evidence:
-    return replace(evidence(pages(unit, seed=1, number=60)), hypotheses=known)
+    return replace(scene(unit), hypotheses=known)
 
 
 def fates(unit: str, *, rounds: int = 3) -> dict[str, Fate]:
@@ -88,6 +95,20 @@ def test_clauses_are_certified_by_pairs_that_were_measured(unit: str) -> None:
     for certificate in found.certificates:
         assert certificate.held == certificate.of > 0
         assert all(ids[one].values[-1] > ids[two].values[-1] for one, two in certificate.pairs)
+
+
+def test_a_certificate_says_how_often_pairs_move_in_which_no_clause_changes() -> None:
+    rule = Rule(0.0, (where(Predicate("token", (" self",)), 4.0),))
+
+    def pair(word: str, name: str) -> list[Prompt]:
+        sides = ((f"x = {word}", True), (f"x = {word} y", False))
+        return [Prompt(text, Origin.PAIR, source=name, predicted=fires) for text, fires in sides]
+
+    own, still = measured("single token", pair("self", "a")), measured("single token", pair("path", "b"), first=2000)
+    restless = [replace(each, values=(*each.values[:-1], 4.0 * bool(each.prompt.predicted))) for each in still]
+    for idle, base in ((still, 0), (restless, 1)):
+        (found,) = certified(rule, [*own, *idle])
+        assert (found.held, found.of, found.base, found.base_of) == (1, 1, base, 1)
 
 
 def test_a_clause_that_no_pair_bears_out_is_dropped_from_the_prose() -> None:
