@@ -133,7 +133,7 @@ def _record(number: int, page: "Page", subject: "Subject") -> "Record":
     from memory.interchange.dossier import read_record
 
     ids = subject.encode("".join(page.tokens))
-    known = ids if tuple(map(subject.token, ids)) == page.tokens else ()
+    known = ids if subject.tokens(ids) == page.tokens else ()
     return read_record(number, page.tokens, page.values.tolist(), token_ids=known, source=page.source)
 
 

@@ -61,8 +61,7 @@ def encode(dossier: Dossier) -> Files:
     files: Files = {}
     if texts:
         files[f"latents/{hook}/{index}_{index}.safetensors"] = _tensors(texts)
-        words = {str(i): t for record, _ in texts for i, t in zip(record.token_ids, record.tokens, strict=True)}
-        files[f"latents/{hook}/vocabulary.json"] = as_json(words)
+        files[f"latents/{hook}/vocabulary.json"] = as_json(_vocabulary([record for record, _ in texts]))
         files[f"latents/{hook}/config.json"] = as_json(_config(dossier))
     for claim in dossier.claims:
         files[f"explanations/{hook}_latent{index}.txt"] = as_json(claim.text)
@@ -70,6 +69,12 @@ def encode(dossier: Dossier) -> Files:
             figures = [plain(each) for each in claim.figures if _folder(each) == folder]
             files[f"scores/{folder}/{hook}_latent{index}.txt"] = as_json(figures)
     return files | sidecar(dossier)
+
+
+def _vocabulary(records: Sequence[Record]) -> dict[str, str]:
+    """The text of every token id. That of a first token, which may lack its space, counts for want of another."""
+    named = [list(zip(map(str, record.token_ids), record.tokens, strict=True)) for record in records]
+    return dict(pair for pairs in named for pair in pairs[:1]) | dict(pair for pairs in named for pair in pairs[1:])
 
 
 def read(path: Path, *, only: Collection[int] | None = None, decode: Decode | None = None) -> list[Dossier]:

@@ -106,6 +106,11 @@ def public_name(model: str) -> str:
     return model if HUB_NAME.fullmatch(model) else re.split(r"[/\\]", model.rstrip("/\\"))[-1]
 
 
+def public_source(source: str | None) -> str | None:
+    """Where a text is from, without the folders of the machine: the last part of a path from its root."""
+    return re.split(r"[/\\]", source)[-1] if source and re.match(r"[/\\~]|[A-Za-z]:[/\\]", source) else source
+
+
 def require_whole(records: Sequence[Record]) -> None:
     """Raise InterchangeError for a record that no format can carry."""
     for record in records:

@@ -23,6 +23,7 @@ from memory.interchange.dossier import (
     Figure,
     InterchangeError,
     public_name,
+    public_source,
     read_record,
     require_whole,
 )
@@ -197,7 +198,7 @@ def _activation(record: Record, contains: float, unit: dict[str, Any]) -> dict[s
         "maxValue": max(values),
         "maxValueTokenIndex": values.index(max(values)),
         "minValue": min(values),
-        "dataIndex": record.prompt.source,
+        "dataIndex": public_source(record.prompt.source),
         "binContains": contains,
     }
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save_file
 
 from memory.interchange import Claim, Dossier, Figure, InterchangeError, Moments, delphi, neuron_record, neuronpedia
-from memory.interchange.dossier import claim_of, read_record
+from memory.interchange.dossier import claim_of, public_source, read_record
 from memory.interchange.files import write
 from memory.records import Explanation, Kind, Record, Rule, Score, Target, Verdict
 
@@ -200,6 +200,13 @@ def test_a_model_in_a_folder_leaves_no_path_of_the_machine(form: ModuleType) -> 
         shown = gzip.decompress(data) if name.endswith(".gz") else data
         assert b"someone" not in shown
         assert "someone" not in name
+
+
+def test_no_format_says_in_which_folder_of_the_machine_a_text_lay() -> None:
+    assert public_source("/home/someone/texts/04.txt:1") == "04.txt:1"
+    assert public_source("C:\\Users\\someone\\04.txt:1") == "04.txt:1"
+    for kept in (None, "", "json/decoder.py:3", "hf:NeelNanda/pile-10k:7"):
+        assert public_source(kept) == kept
 
 
 def test_a_foreign_delphi_file_gives_the_strongest_texts_of_each_latent(tmp_path: Path) -> None:
