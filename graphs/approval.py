@@ -49,7 +49,7 @@ def taken(answer: object, question: Question) -> str | None:
     if _YES.fullmatch(said):
         return question["node"]
     node = said.replace(" ", "_")
-    return node if node in question["allowed"] else None
+    return node if node in (question["node"], *question["allowed"]) else None
 
 
 def declined(answer: str) -> bool:

@@ -6,13 +6,15 @@ before it began. Everything said is kept under HOME/chats, everything measured i
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphs import command, flags, offline, tracing
 from graphs.command import say
-from graphs.settings import BUILT_IN, SettingError, choose_mind, chosen, elsewhere, home, ollama_url, set_defaults
+from graphs.settings import SettingError, choose_mind, chosen, elsewhere, home, ollama_url, set_defaults
+from memory.records import BUILT_IN
 
 if TYPE_CHECKING:
     from agents.chat_model import ChatModel
@@ -27,7 +29,11 @@ def main(words: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The flags of `python -m graphs.chat`."""
-    made = flags.parser("python -m graphs.chat", "Talk about one neuron: test texts, ask why, go on with its inquiry.")
+    made = flags.parser(
+        "python -m graphs.chat",
+        "Talk about one neuron: test texts, ask why, go on with its inquiry. A stored run keeps its settings: "
+        "sources and budgets are those of a new one, and --llm then only reads what you say.",
+    )
     for add in (flags.add_target, flags.add_sources, flags.add_mind, flags.add_budget, flags.add_output):
         add(made)
     set_defaults(made)
@@ -64,10 +70,17 @@ def _chat(arguments: argparse.Namespace) -> int:
         room = Room(desk, transcript, Answering(desk, chat), terminal(), echo=not interactive)
         room.enter()
         room.converse(reader(folder, lambda: _names(desk)))
-        say(f"kept; go on with: python -m graphs.chat --thread {transcript.thread}{elsewhere(arguments)}")
+        again = f"--thread {transcript.thread}{_again(arguments)}{elsewhere(arguments)}"
+        say(f"kept; go on with: python -m graphs.chat {again}")
     if line := tracing.flush():
         say(line)
     return 0
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """The flags that a conversation has to be given again."""
+    ask = " --ask" if getattr(arguments, "ask", False) else ""
+    return ask + (f" --llm {shlex.quote(arguments.llm)}" if hasattr(arguments, "llm") else "")
 
 
 def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
@@ -76,7 +89,7 @@ def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
 
     wanted, thread = getattr(arguments, "run", None), getattr(arguments, "thread", None)
     if wanted is not None:
-        return named("--run", wanted)
+        return _of_run(arguments, folder, named("--run", wanted))
     unit = any(hasattr(arguments, flag) for flag in ("layer", "neuron", "sae", "feature", "hook", "index"))
     if thread is not None and (found := Transcript(folder, thread).run_id) is not None:
         return _of_thread(arguments, folder, thread, named("--run", found))
@@ -88,6 +101,18 @@ def _run_id(arguments: argparse.Namespace, folder: Path) -> str | None:
             f"no inquiry is kept in {folder}: name a unit with --layer L --neuron N, a run with --run, or use --home"
         )
     return newest
+
+
+def _of_run(arguments: argparse.Namespace, folder: Path, run_id: str) -> str:
+    """A run that is named. Raises SettingError where there is none, or the arguments name another unit."""
+    from graphs.state import STORE
+    from graphs.talk.desk import Desk
+
+    if not (folder / STORE).exists():
+        raise SettingError(f"no inquiry is kept in {folder}: use --home, or python -m graphs.interpret to make one")
+    if not _meant(arguments, Desk(folder, run_id).run()):
+        raise SettingError(f"run {run_id} is not about what is named here: leave one of them out")
+    return run_id
 
 
 def _of_thread(arguments: argparse.Namespace, folder: Path, thread: str, run_id: str) -> str:
@@ -123,7 +148,7 @@ def _meant(arguments: argparse.Namespace, run: "Run") -> bool:
         for name in ("layer", "neuron", "feature", "hook", "index", "sae", "model")
         if hasattr(arguments, name)
     }
-    if "layer" in asked and "neuron" in asked:
+    if {"layer", "neuron"} <= asked.keys() or {"hook", "index"} <= asked.keys():
         asked["sign"] = -1 if getattr(arguments, "negative", False) else 1
     return all(run.settings.get(name) == value for name, value in asked.items())
 

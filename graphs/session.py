@@ -19,7 +19,7 @@ from graphs.findings import gather
 from graphs.inquiry import build
 from graphs.legality import most_steps
 from graphs.report.findings import Findings, as_json
-from graphs.state import CHECKPOINTS, STORE, Inquiry, Means
+from graphs.state import CHECKPOINTS, FINISHED, RUNNING, STORE, Inquiry, Means
 from graphs.steps import StepFailed
 from memory.checkpoints import saver
 from memory.records import Run
@@ -30,7 +30,6 @@ from tools.survey import Progress
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-RUNNING, FINISHED = "running", "finished"
 LAST_STEPS = 5  # that may follow once the budget of steps is spent
 
 Watcher = Callable[[str, dict[str, Any]], None]  # node, its update
@@ -59,7 +58,7 @@ class Session:
     ) -> None:
         self.bench = Bench(means, progress=progress, subject=subject)
         self.means = means
-        tracing.start(tracing.unsent(Path(means.surveys or means.home)))
+        tracing.start(tracing.unsent(means.shared))
         begun = name is not None and any(run.id == name for run in self.bench.store.runs())
         self.resumed = run_id is not None or begun
         self.run_id = run_id or name or _fresh_name(self.bench.target.name)

@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agents.weighing import weighed
-from graphs.settings import BUILT_IN
 from graphs.talk import claims
 from graphs.talk.desk import Desk, Unable
 from graphs.talk.drawing import words
-from memory.records import Fate, Hypothesis, Origin
+from memory.records import BUILT_IN, Fate, Hypothesis, Origin
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -46,6 +45,8 @@ def stated(desk: Desk, said: str, *, command: str = "hypothesis", old: Hypothesi
     if twin is not None and not completed and twin.fate is not Fate.REPLACED:
         raise Unable(f"{claim.id} says that already")
     claim = claims.tested(claim, bench.pages.evidence, seed=bench.means.seed)
+    if completed and not claim.triggers and not claim.non_triggers:
+        raise Unable(f"{claim.id} says that already, and this gives it no texts to test it with")
     if not claim.triggers and not claim.non_triggers and bench.mind.name == BUILT_IN:
         raise Unable(claims.WANTING)
     replaced = (

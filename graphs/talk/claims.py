@@ -19,8 +19,12 @@ AUTHOR = "person"
 PAIRS = 2 * OF_EACH
 _PART = re.compile(r"\s*\|\s*(fires|silent)\s*:\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
+_ROLES = re.compile(
+    r"\b(?:not|never|no|without|except|unless|but|only|after|before|behind|followed|preceded|than|silent)\b|n[’']t\b",
+    re.IGNORECASE,
+)  # a quoted word among these may be what it does not fire on
 WANTING = (
-    "nothing tests that yet: quote what it fires on, or name texts, as in "
+    "nothing tests that yet: say no more than that it fires on 'THIS' or 'THAT', or name texts, as in "
     "hypothesis: CLAIM | fires: TEXT; TEXT; TEXT | silent: TEXT; TEXT; TEXT"
 )
 
@@ -32,14 +36,15 @@ def read_claim(words: str) -> Hypothesis:
     for side, listed in zip(parts[::2], parts[1::2], strict=True):
         texts[side.lower()] += [text for text in (each.strip() for each in listed.split(";")) if text]
     said = " ".join(statement.split())
-    identity = f"p-{text_key(said.lower())[:8]}"
+    identity = f"p-{text_key(said)[:8]}"
     return Hypothesis(identity, said, tuple(texts["fires"]), tuple(texts["silent"]), author=AUTHOR)
 
 
 def tested(claim: Hypothesis, pages: Sequence[Page], seed: int) -> Hypothesis:
-    """The claim with minimal pairs from the words it quotes, where it names no texts itself."""
+    """The claim with minimal pairs from the words it says it fires on, where it names no texts itself."""
     quoted = [next(filter(None, found)) for found in _QUOTED.findall(claim.statement)]
-    if claim.triggers or claim.non_triggers or not quoted:
+    plain = not _ROLES.search(_QUOTED.sub("", claim.statement))
+    if claim.triggers or claim.non_triggers or not quoted or not plain:
         return claim
     ordinary = [prompt.text for prompt in random_prompts(pages, PAIRS, random.Random(seed))]
     fires = [_behind(text, words) for text, words in zip(ordinary, cycle(quoted), strict=False)]

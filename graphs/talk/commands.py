@@ -57,7 +57,15 @@ def _form(line: str, usage: str, what: str, exact: str, loose: str | None = None
 _WORD = r"[A-Za-z0-9][\w.-]{0,159}"
 _RUN = rf"(?=[\w.-]*[A-Za-z])(?=[\w.-]*\d)(?=[\w.]*-){_WORD}"
 _NAMED = rf"(?:{_RUN}|L?\d{{1,4}}[.:NFRHC]\d{{1,9}}-?)"
-_QUOTED = r"[\"'“‘`](?P<text>.+)[\"'”’`]"
+_APOSTROPHE = r"(?<=\w)['’](?=\w)"
+_PLAIN = rf"(?:[^\"'“”‘’`]|{_APOSTROPHE})*?"
+# the one text in quotes that a line ends with; what is quoted twice is not one text
+_QUOTED = (
+    r"(?<!\w)(?:\"(?=[^\"]+\"\W*$)|“(?=[^“”]+”\W*$)|`(?=[^`]+`\W*$)"
+    rf"|['‘](?=(?:[^'’]|{_APOSTROPHE})+['’]\W*$))(?P<text>.+)[\"'”’`]"
+)
+_UNIT_NAMED = r"(?:it|this|that|L\d+[NFRHC]\d+-?|(?:the|this|that) (?:neuron|unit|feature))"
+_COUNTED = r"(?=(?:.*?(?<![\w.])(?P<number>\d{1,6})(?!\w|\.\d))?)"
 _NOT = r"(?!.*(?:n[’']t|\b(?:dont|not|never)\b))"
 _BEFORE = r"(?:(?!n[’']t\b|\b(?:dont|not|never)\b).)*?"
 _UNIT_SAID = r"(?:it|(?:this|that)(?! \w)|(?:(?:the|this|that|its) )?(?:neuron|unit|feature|activation|firing))\b"
@@ -70,8 +78,8 @@ FORMS: dict[str, Form] = {
         "test this: TEXT",
         "measure a text now (\\n is a line break)",
         r"(?:(?:test|measure)(?: this)?|try this):(?P<text>.*)",
-        rf"{_BEFORE}(?<![.\w])(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b(?! ?[(.=\[])"
-        rf".*?{_QUOTED}\W*",
+        rf"(?!.*\bwhy\b){_BEFORE}(?<![.\w])(?:test|measure|try|run|what (?:about|of)|does it (?:fire|like)|how about)\b"
+        rf"(?! ?[(.=\[]){_PLAIN}{_QUOTED}\W*",
     ),
     "why": _form(
         "why?",
@@ -85,13 +93,15 @@ FORMS: dict[str, Form] = {
         "explain",
         "the explanation, clause by clause",
         r"(?:explain|explanation|why the explanation)\W*",
-        r".*\b(?:explain|explanation|what does it do|what is it(?: for)?|rule|verdict)\b.*",
+        r".*\b(?:explain|explanation|describe|rule|verdict"
+        rf"|what (?:does|do) {_UNIT_NAMED} (?:do|mean|detect|like|fire on|respond to)|what {_UNIT_NAMED} does"
+        rf"|what (?:is|are) {_UNIT_NAMED}(?: for| about)?)\b.*",
     ),
     "prune": _form(
         "prune the best",
         "prune the best",
         "cut the strongest text to what it needs",
-        r"prune(?: (?:the )?(?:best|strongest|it))?\W*",
+        r"prune(?: (?:the )?(?:best|strongest))?\W*",
         rf"{_NOT}.*\b(?:prune|shorten|trim|minimal|shortest)\b.*",
     ),
     "kills": _form(
@@ -108,14 +118,14 @@ FORMS: dict[str, Form] = {
         "show top 10",
         "the strongest texts",
         r"(?:show )?top(?: (?P<number>\d{1,6}))?\W*",
-        r".*\b(?:top|strongest|highest|best)\b(?:.*?(?P<number>\d{1,6}))?.*",
+        rf"{_COUNTED}.*\b(?:top|strongest|highest|best)\b.*",
     ),
     "bottom": _form(
         "show bottom {number}",
         "show bottom 5",
         "the weakest texts",
         r"(?:show )?bottom(?: (?P<number>\d{1,6}))?\W*",
-        r".*\b(?:bottom|weakest|lowest)\b(?:.*?(?P<number>\d{1,6}))?.*",
+        rf"{_COUNTED}.*\b(?:bottom|weakest|lowest)\b.*",
     ),
     "hypotheses": _form(
         "show hypotheses",
@@ -191,7 +201,8 @@ def made(name: str, *, text: str | None = None, number: str | int | None = None)
     form = FORMS.get(name)
     if form is None:
         return None
-    said = _unescaped((text or "")[:LONGEST]).strip(" ") if name in TEXTUAL else ""
+    raw = (text or "")[:LONGEST] if name in TEXTUAL else ""
+    said = (raw if "\n" in raw else _unescaped(raw)).strip(" ")  # a text with line breaks has no need of \n
     if name in TEXTUAL and not said.strip():
         return None
     counted = "{number}" in form.line

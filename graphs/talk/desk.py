@@ -6,10 +6,12 @@ what needs more raises Unable. Steps of a conversation are committed under the r
 SPOKEN in their update (graphs/steps.py), whole or not at all.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,7 @@ class Desk:
 
     def __init__(self, home: Path, run_id: str | None, *, means: Means | None = None, ask: bool = False) -> None:
         self.home, self.ask = home, ask
+        self._since = time.monotonic()
         self._session: Session | None = None
         if run_id is None:
             assert means is not None, "a conversation is about a run, or begins one"
@@ -105,7 +108,8 @@ class Desk:
     def session(self) -> "Session":
         """The run's session with the model loaded, opened on first use (half a minute). Raises Unable."""
         if self._session is None:
-            from graphs.session import Session, resumable  # seconds, and only who measures needs it
+            _load()
+            from graphs.session import Session, resumable
 
             try:
                 means = resumable(self.home, self.run_id)
@@ -143,7 +147,9 @@ class Desk:
                 hypotheses=tuple(hypotheses),
                 triggers=tuple(triggers),
                 calls=tuple(calls),
+                seconds=time.monotonic() - self._since,
             )
+            self._since = time.monotonic()
             if not store.commit(step):
                 raise Unable("somebody else has just added to this run: say it again")
 
@@ -165,6 +171,10 @@ class Desk:
             self.commit(command, update or {}, prompts=chosen, records=made, triggers=triggers)
         known = {record.prompt.key: record for record in reversed(store.records(self.run_id))}
         return [known[prompt.key] for prompt in prompts]
+
+    def begin(self) -> None:
+        """Somebody begins to do something: what is committed next took the time from now."""
+        self._since = time.monotonic()
 
     def note(self, text: str) -> None:
         """Keep a note with the run; agents see it from now on."""
@@ -194,6 +204,16 @@ class Desk:
         """For this conversation only: a person is asked where they want to be."""
         self.run_id = session.run_id
         session.means = session.bench.limited({"ask": self.ask})
+
+
+def _load() -> None:
+    """Import what measures: seconds, and only who measures needs it. Ctrl-C does not reach the thread that does it.
+
+    An import that was cut short may not be possible a second time.
+    """
+    loading = threading.Thread(target=import_module, args=("graphs.session",), daemon=True)
+    loading.start()
+    loading.join()
 
 
 def _begun(means: Means) -> "Session":

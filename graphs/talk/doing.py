@@ -7,6 +7,7 @@ cannot be done is one line. Refuses to read a person's words (commands.py) and t
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from graphs.state import FINISHED
 from graphs.talk import arguing, changing, comparing, drawing, showing
 from graphs.talk.commands import Command
 from graphs.talk.desk import BUSY, Desk, Unable
@@ -148,8 +149,6 @@ class Talk:
 
     def _next(self, command: Command) -> Lines:
         del command
-        from graphs.session import FINISHED
-
         finished = self.desk.run().state == FINISHED
         if finished and not arguing.unanswered(self.desk):
             raise Unable("the inquiry is finished; test this: TEXT or hypothesis: CLAIM go on asking")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphs.report.visible import number, percent, visible
-from graphs.report.wording import RuleLine, beats_floor, rule_lines
-from memory.records import Certificate, Explanation, Fate, Hypothesis, Record, Rule, Score, Status
+from graphs.report.wording import RuleLine, bears, beats_floor, certified, rule_lines
+from memory.records import BUILT_IN, Certificate, Explanation, Fate, Hypothesis, Record, Rule, Score, Status
 from tools.rules import predict, shown
 
 if TYPE_CHECKING:
@@ -122,10 +122,8 @@ def _levels(line: RuleLine) -> "Text":
 def _proof(proof: Certificate, known: dict[int, Record]) -> "Iterator[Text]":
     from rich.text import Text
 
-    colour = "green" if 2 * proof.held > proof.of else "red"
     cited = "; ".join(f"{one}–{other}" for one, other in proof.pairs[:4])
-    told = f"     held in {proof.held} of {proof.of} minimal pairs, {proof.change:+.2f} on average (records {cited})"
-    yield words(told, colour)
+    yield words(f"     {certified(proof)} (records {cited})", "green" if bears(proof) else "red")
     for identity in proof.pairs[0] if proof.pairs else ():
         if (record := known.get(identity)) is not None and record.values:
             end = visible("".join(record.tokens))
@@ -164,13 +162,16 @@ def score_lines(scores: Sequence[Score]) -> "Iterator[Text]":
         if score.value is None:
             yield words(f"    unscored             {score.metric}: {score.reason}", "dim")
             continue
+        ends = "no interval" if score.low is None else f"{number(score.low)} to {number(score.high)}"
         figures = f"{number(score.value):>8}  floor {number(score.floor):<6}"
-        yield words(f"  {figures} {score.metric} (n={score.n:,})", "green" if beats_floor(score) else "")
+        aside = f"; {score.reason}" if score.reason else ""
+        told = f"  {figures} {score.metric} ({ends}, n={score.n:,}; floor: {score.floor_name or 'unknown'}{aside})"
+        yield words(told, "green" if beats_floor(score) else "")
 
 
 def claim_line(rank: int, claim: Hypothesis) -> "Text":
     """A claim in one line: its number in the run, fate and tally."""
     mark, colour = FATES.get(claim.fate, ("○", ""))
     tally = f" {claim.hits}:{claim.misses}" if claim.hits or claim.misses else ""
-    by = "" if claim.author == "built-in" else f" ({claim.author})"
+    by = "" if claim.author == BUILT_IN else f" ({claim.author})"
     return words(f"  h-{rank} {mark}{tally} {claim.statement}{by}", colour)

@@ -76,6 +76,7 @@ class Room:
         whole = sound(line)
         line, cut = whole[:LONGEST], len(whole) > LONGEST
         self._transcript.keep(PERSON, line)
+        self._desk.begin()
         try:
             approval, understood = self._talk.answer(line), parse(line)
             if approval is None and understood.exact and understood.command == Command("quit"):
@@ -155,6 +156,8 @@ class Room:
             yield words(BUSY, "yellow")
         if self._answering.name:
             yield words(f"{self._answering.name} reads what is no command", "dim")
+        if self._desk.ask:
+            yield words("next asks you before each worker, and again what was left open", "dim")
         yield words("help lists the commands", "dim")
 
 

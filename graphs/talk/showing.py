@@ -13,7 +13,7 @@ from graphs.talk.commands import usage
 from graphs.talk.drawing import words
 from memory.queries import Queries
 from memory.recall import MiniLM
-from memory.records import DERIVED, Origin, Record, Run, text_key
+from memory.records import DERIVED, HELD_OUT, Origin, Record, Run, text_key
 from memory.store import Store
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def side_by_side(store: Queries, run_id: str, other: str) -> Iterator["Text"]:
     """Two runs: what each is said to do, how well that predicts, and the texts measured in both."""
     for each in (run_id, other):
         run, told, scores = store.run(each), store.explanation(each), store.scores(each)
-        head = next((score for score in scores if score.value is not None), None)
+        head = next((each for each in scores if each.value is not None and each.split.startswith(HELD_OUT)), None)
         figure = "" if head is None else f", {head.metric} {number(head.value)} (floor {number(head.floor)})"
         strongest = store.records(each, limit=1, order="peak_desc", origins=NATURAL)
         yield words(f"{run.target.name} of {run.target.model}  {run.id}{figure}", "bold")

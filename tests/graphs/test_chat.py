@@ -3,8 +3,8 @@
 import io
 import json
 import os
+import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.chat_model import open_chat_model
 from agents.conversation import Choice, instruct, read
@@ -24,10 +22,10 @@ from graphs.console import terminal
 from graphs.session import STORE, Session, resumable
 from graphs.state import Means
 from graphs.talk.answering import Answering
-from graphs.talk.commands import FORMS, LONGEST, MOST_SHOWN, TEXTUAL, Command, made, parse
+from graphs.talk.commands import LONGEST
 from graphs.talk.comparing import names
 from graphs.talk.desk import NODE, Desk
-from graphs.talk.keyboard import completions, openings, reader, sound
+from graphs.talk.keyboard import completions, reader, sound
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread
 from memory.records import Fate, Kind, Origin, Run, Step, Target
@@ -100,146 +98,12 @@ def fresh(means: Means) -> Callable[..., Conversation]:
     return begun
 
 
-@pytest.mark.parametrize(
-    ("line", "command"),
-    [
-        ("test this: import os", Command("test", "import os")),
-        ("TEST THIS:  a\\nb", Command("test", "a\nb")),
-        ("why?", Command("why")),
-        ("why", Command("why")),
-        ("explain", Command("explanation")),
-        ("prune the best", Command("prune")),
-        ("what kills it?", Command("kills")),
-        ("show top 10", Command("top", number=10)),
-        ("show top", Command("top", number=10)),
-        ("show bottom 5", Command("bottom", number=5)),
-        ("show top 999999", Command("top", number=MOST_SHOWN)),
-        ("scores", Command("scores")),
-        ("compare with 9.653", Command("compare", "9.653")),
-        ("compare with L9N653", Command("compare", "L9N653")),
-        ("compare with L6F123", Command("compare", "L6F123")),
-        ("compare with L9N652-?", Command("compare", "L9N652-")),
-        ("compare it with F117-all", Command("compare", "F117-all")),
-        ("compare with mine", Command("compare", "mine")),
-        ("compare L9N6-all", Command("compare", "L9N6-all")),
-        ("next", Command("next")),
-        ("what else fires like this?", Command("similar")),
-        ("hypothesis: it fires on x", Command("hypothesis", "it fires on x")),
-        ("edit h-3: it fires on y", Command("edit", "h-3: it fires on y")),
-        ("note: odd", Command("note", "odd")),
-        ("help", Command("help")),
-        ("quit", Command("quit")),
-    ],
-)
-def test_a_command_in_its_own_form_is_understood_exactly(line: str, command: Command) -> None:
-    assert parse(line) == parse(f"  {line}\t")
-    understood = parse(line)
-    assert (understood.command, understood.exact) == (command, True)
-
-
-@pytest.mark.parametrize(
-    ("line", "command"),
-    [
-        ('could you please test "the red apple"?', Command("test", "the red apple")),
-        ("does it fire on 'import os'?", Command("test", "import os")),
-        ("why did that fire?", Command("why")),
-        ("what does it do?", Command("explanation")),
-        ("what stops this neuron", Command("kills")),
-        ("what stops it?", Command("kills")),
-        ("how can I silence this neuron", Command("kills")),
-        ("what would break it", Command("kills")),
-        ("can it be silenced?", Command("kills")),
-        ("what makes it stop firing?", Command("kills")),
-        ("give me the weakest 7, please", Command("bottom", number=7)),
-        ("how does it compare with 9.653?", Command("compare", "9.653")),
-        ("Compare its activation with 9.653", Command("compare", "9.653")),
-        ("compare L9N652 with L6F123, please", Command("compare", "L6F123")),
-        ("please go on", Command("next")),
-        ("ok, continue, please", Command("next")),
-        ("can you go on with the inquiry?", Command("next")),
-        ("are there similar neurons", Command("similar")),
-    ],
-)
-def test_a_looser_line_is_read_and_known_to_be_a_reading(line: str, command: Command) -> None:
-    understood = parse(line)
-    assert (understood.command, understood.exact) == (command, False)
-
-
-@pytest.mark.parametrize("line", ["tell me a joke", "test this:", "note:   ", "drop table runs;", "../../etc/passwd"])
-def test_a_line_that_is_no_command_has_near_ones(line: str) -> None:
-    understood = parse(line)
-    assert understood.command is None
-    assert 1 <= len(understood.nearest) <= 3
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "try:\n    import os\nexcept ImportError: pass",
-        "try: import os",
-        "while True:\n    break",
-        "for line in lines:\n    if not line:\n        continue\n    print('x')",
-        "for line in lines: continue",
-        'subprocess.run("ls")',
-        "does it fire on line breaks?",
-        "don't stop",
-        "please stop",
-        "it never stops it",
-        "the train stops this morning",
-        "to be continued in the next step",
-        "please test " + "the red apple " * 12 + "'a river'",
-        "please don't measure 'secret'",
-        'never test "x"',
-        "don't compare it with 9.653",
-    ],
-)
-def test_pasted_code_and_ordinary_sentences_start_nothing(line: str) -> None:
-    assert parse(line).command is None
-
-
-def test_a_long_line_is_read_at_once() -> None:
-    began = time.monotonic()
-    assert parse(("test' " * LONGEST)[:LONGEST]).command is None
-    assert time.monotonic() - began < 2.0
-
-
 def test_ctrl_c_while_a_line_is_read_ends_only_the_reading(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(line: str) -> None:
         raise KeyboardInterrupt(line)
 
     monkeypatch.setattr("graphs.talk.room.parse", interrupted)
     assert "stopped; what is done is kept" in talk.say("scores")
-
-
-@given(st.text(max_size=300))
-def test_any_line_is_read_as_a_command_there_is_or_as_none(line: str) -> None:
-    understood = parse(line)
-    assert understood.exact <= (understood.command is not None)
-    if understood.command is None:
-        assert understood.nearest
-    else:
-        assert understood.command.name in FORMS
-        assert 0 <= understood.command.number <= MOST_SHOWN
-
-
-@given(st.sampled_from(sorted(FORMS)), st.text(max_size=80), st.integers(-5, 10**6))
-def test_every_command_has_a_line_that_is_read_back_as_itself(name: str, text: str, number: int) -> None:
-    text = {"compare": "9.653", "edit": f"h-3: {text.strip() or 'x'}"}.get(name, text)
-    command = made(name, text=text.replace("\\", ""), number=number)
-    if command is None:
-        assert name in TEXTUAL
-        assert not text.replace("\\", "").strip()
-    elif command.text == command.text.strip():
-        assert parse(command.line).command == command
-
-
-def test_tab_completes_commands_runs_and_neurons() -> None:
-    assert "test this: " in completions("te", [])
-    assert completions("compare with 9", ["9.653", "4.1"]) == ["compare with 9.653"]
-    assert set(completions("", [])) == set(openings())
-    assert completions("zzz", ["9.653"]) == []
-    for opening in openings():
-        assert opening in completions(opening[:3], [])
 
 
 def test_a_text_is_measured_into_the_run_exactly_once(talk: Conversation) -> None:
@@ -609,10 +473,13 @@ def test_an_open_question_takes_yes_and_no_as_people_say_them_and_reads_nothing_
         ("yes, but not that one", None),
         ("no", None),
         (None, None),
+        ("hypothesis", "hypothesis"),
     ],
 )
-def test_an_answer_is_yes_or_a_node_that_is_allowed(answer: object, node: str | None) -> None:
-    question = Question(node="hypothesis", why="", allowed=["hypothesis", "prune_augment"], fault="")
+@pytest.mark.parametrize("allowed", [["hypothesis", "prune_augment"], ["prune_augment"]])
+def test_an_answer_is_yes_or_a_node_that_is_allowed(answer: object, node: str | None, allowed: list[str]) -> None:
+    """What was proposed is taken even where it is no longer among what is allowed."""
+    question = Question(node="hypothesis", why="", allowed=allowed, fault="")
     assert taken(answer, question) == node
 
 
@@ -815,6 +682,10 @@ def test_a_conversation_about_another_run_is_not_gone_on_with(
     with Conversation(home, finished):
         pass
     before = (home / "chats" / f"{thread}.jsonl").read_bytes()
+    for words in (["--run", finished, "--layer", "0", "--neuron", str(SPLIT)], ["--run", finished, "--feature", "3"]):
+        assert main(["--home", means.home, "--llm", "built-in", *words]) == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert f"run {finished} is not about what is named here" in line
     for words in (["--run", other], ["--layer", "0", "--neuron", str(SPLIT)]):
         assert main(["--home", means.home, "--llm", "built-in", "--thread", thread, *words]) == 2
         (line,) = capfd.readouterr().err.splitlines()
@@ -835,10 +706,25 @@ def test_going_on_is_told_with_the_home_that_was_given(
     monkeypatch.setattr("sys.stdin", io.StringIO("quit\n"))
     assert main(["--home", str(home), "--llm", "built-in", "--run", finished]) == 0
     line = capfd.readouterr().out.splitlines()[-1]
-    assert line.endswith(f"python -m graphs.chat --thread {default_thread(finished)} --home '{home}'")
+    again = f"python -m graphs.chat --thread {default_thread(finished)}"
+    assert line.endswith(f"{again} --llm built-in --home '{home}'")
+    assert main(["--home", str(home), "--llm", "built-in", "--run", finished, "--ask"]) == 0
+    shown = capfd.readouterr().out
+    assert "next asks you before each worker" in shown
+    assert shown.splitlines()[-1].endswith(f"{again} --ask --llm built-in --home '{home}'")
+
+
+def test_what_a_conversation_does_takes_the_time_it_took(talk: Conversation) -> None:
+    talk.say("test this: the time of an apple and a river")
+    step = talk.store.steps(talk.desk.run_id)[-1]
+    assert step.node == NODE
+    assert 0.0 < step.seconds < 60.0
+    talk.say("note: at once")
+    assert talk.store.steps(talk.desk.run_id)[-1].seconds < step.seconds + 1.0
 
 
 def test_hostile_texts_reach_neither_the_screen_nor_a_file_name(talk: Conversation) -> None:
+    before = set(talk.desk.home.rglob("*"))
     for text in (
         "\x1b[31mred\x07 \u202eapple",
         "'; DROP TABLE records; --",
@@ -850,7 +736,9 @@ def test_hostile_texts_reach_neither_the_screen_nor_a_file_name(talk: Conversati
         said = talk.say(sound(f"test this: {text}"))
         assert "peak" in said
     assert not unprintable(talk.screen.getvalue())
-    assert talk.store.records(talk.desk.run_id)
+    made = {path.relative_to(talk.desk.home) for path in set(talk.desk.home.rglob("*")) - before}
+    assert {path.parts[0] for path in made} <= {"chats", "chat_history", f"{STORE}.wal"}
+    assert not any(re.search(r"script|DROP|red|xxx", str(path)) for path in made)
 
 
 def test_piped_lines_are_a_conversation_too(
