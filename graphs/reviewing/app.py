@@ -35,6 +35,8 @@ REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; sandbox"
 )
+# a browser opens nothing that is a sandbox and asks to be alone among its windows
+OF_A_REPORT = {"content-security-policy": REPORT_POLICY, "cross-origin-opener-policy": "unsafe-none"}
 
 
 class Review:
@@ -128,14 +130,14 @@ class Review:
         path = neuron.report_file(self.home, run.id)
         if path is None:
             return _message(404, f"run {run.id:.80} has no finished report")
-        return HTMLResponse(path.read_bytes(), headers={"content-security-policy": REPORT_POLICY})
+        return HTMLResponse(path.read_bytes(), headers=OF_A_REPORT)
 
     def morning(self, _: Request) -> Response:
         """The report that an overnight run wrote at its end."""
         path = live.morning(self.home)
         if path is None:
             return _message(404, "there is no morning report yet")
-        return HTMLResponse(path.read_bytes(), headers={"content-security-policy": REPORT_POLICY})
+        return HTMLResponse(path.read_bytes(), headers=OF_A_REPORT)
 
     async def note(self, request: Request) -> Response:
         """Keep what somebody noted about a run."""

@@ -32,7 +32,7 @@ class Paging:
 
     @property
     def first_shown(self) -> int:
-        """The place of the first thing on it, from 1; 0 where there is none."""
+        """The place of the first thing on it, from 1; 0 where nothing is on any page."""
         return min(self.total, (self.page - 1) * self.size + 1) if self.total else 0
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 from graphs.reviewing import asked
 from graphs.reviewing.drawing import address
 from graphs.reviewing.meaning import Meanings, Progress
-from memory.overview import Choice, Line, Overview, Sorting
+from memory.overview import NAME, Choice, Line, Overview, Sorting
 
 SIZE = 50
 NEAREST = 200  # runs that a search by meaning shows
@@ -62,11 +62,17 @@ def context(overview: Overview, given: Mapping[str, str], *, meanings: Meanings)
 def _choice(given: Mapping[str, str]) -> Choice:
     verdict = asked.text(given, "verdict")
     return Choice(
-        words=asked.text(given, "q"),
+        words=_named(asked.text(given, "q")),
         verdict="" if verdict == "none" else verdict,
         layer=asked.whole(given, "layer", most=100_000),
         model=asked.text(given, "model"),
     )
+
+
+def _named(words: str | None) -> str | None:
+    """The words to look for; 9.652, as a conversation names a neuron, is L9N652 in a list."""
+    found = NAME.fullmatch(words) if words else None
+    return f"L{found[1]}N{found[3]}" if found and found[2] in ".:" else words
 
 
 def _heading(name: Sorting, sort: str, turn: str, kept: dict[str, Any]) -> str:

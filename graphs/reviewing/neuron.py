@@ -21,11 +21,10 @@ from graphs.reviewing.drawing import address, drawings, run_drawings, scale_of
 from memory import notes
 from memory.overview import Overview
 from memory.queries import ORDERS, Order
-from memory.records import DERIVED, Fate, Origin, Record
+from memory.records import BUILT_IN, DERIVED, Fate, Origin, Record
 
 RANKED, FLUENT, OTHERS, SWAPS = 10, 400, 8, 12
 SIZE = 50
-BUILT_IN = "built-in"
 UNKNOWN = Distribution(0, math.nan, math.nan, math.nan, math.nan, math.nan, (), math.nan, math.nan)
 FATES = (Fate.SUPPORTED, Fate.REFUTED, Fate.UNTESTED, Fate.PROPOSED, Fate.REPLACED)
 

@@ -85,6 +85,7 @@ def test_the_list_shows_units_verdicts_scores_and_floors(client: TestClient) -> 
     [
         ("q=first+parameter", {GOOD, OTHER}),
         ("q=l0n3", {DEAD}),
+        ("q=0.3", {DEAD}),
         ("verdict=none", {DEAD, quote("../../outside", safe="")}),
         ("layer=0", {DEAD}),
         ("q=first&layer=0", set()),
@@ -144,7 +145,8 @@ def test_the_records_are_sorted_filtered_and_in_pages(client: TestClient) -> Non
     assert peaks("order=peak_asc") == sorted(peaks("order=peak_asc"))
     assert len(peaks("origin=swap")) == 5
     assert len(peaks("words=async+def")) == 1
-    assert "no record" in shown(client, f"/run/{GOOD}/records?page=7").lower()
+    assert "no records on page 7: there are" in shown(client, f"/run/{GOOD}/records?page=7")
+    assert f'href="/run/{GOOD}/records' in client.get(f"/run/{GOOD}/records?page=7").text.partition("page 7 of")[0]
 
 
 def test_a_record_shows_every_token_and_what_it_was_made_from(client: TestClient) -> None:
@@ -174,6 +176,7 @@ def test_two_runs_or_units_stand_side_by_side(client: TestClient) -> None:
     assert "their peaks correlate at 1.00" in words
     assert "simulation correlation" in words
     assert "No explanation was reached." in shown(client, "/compare?a=l0n3&b=L2N117")
+    assert "No explanation was reached." in shown(client, "/compare?a=0.3&b=2:117")
     assert client.get("/compare?a=L7N7&b=L2N117").status_code == 404
 
 

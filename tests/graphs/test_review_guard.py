@@ -101,6 +101,7 @@ def test_only_the_report_of_a_known_run_is_served_and_cannot_run_anything(client
     assert "the report" in answer.text
     assert "script-src" not in answer.headers["content-security-policy"]
     assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["cross-origin-opener-policy"] == "unsafe-none"  # else a browser opens no sandbox
     (reviewed / "reports" / "stray.html").write_text("secret")
     (reviewed / "reports" / "other-L2N117.html").symlink_to(reviewed.parent / "outside.html")
     assert client.get("/run/stray/report").status_code == 404
@@ -218,6 +219,14 @@ def server(reviewed: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
             process.kill()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the whole of 127.0.0.0/8")
+@pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2"])
+def test_the_command_listens_on_one_address_alone(server: tuple[str, "subprocess.Popen[str]"]) -> None:
+    address, _ = server
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address.replace("127.0.0.1", "127.0.0.2"))
+
+
 def test_the_command_answers_on_loopback_only(server: tuple[str, "subprocess.Popen[str]"]) -> None:
     address, _ = server
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
@@ -249,6 +258,7 @@ def test_a_browser_draws_every_page_and_runs_nothing(
         assert '<main id="main"' in seen.stdout, seen.stderr
         assert "<script" not in seen.stdout
         assert "Refused" not in seen.stderr  # what the policy had to forbid
+    assert "the report" in browse(f"{address}run/{GOOD}/report", tmp_path, "--dump-dom").stdout
     picture = tmp_path / "page.png"
     browse(f"{address}run/{GOOD}", tmp_path, "--window-size=390,844", f"--screenshot={picture}")
     data = picture.read_bytes()
