@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -31,13 +31,14 @@ from graphs.legality import most_steps
 from graphs.night.attempt import summary
 from graphs.report.page import write
 from graphs.session import LAST_STEPS, Session
-from graphs.settings import BUILT_IN, SettingError, choose_mind, choose_model
+from graphs.settings import SettingError, choose_mind, choose_model
 from graphs.state import STORE, Means
 from graphs.steps import StepFailed
 from graphs.talk.answering import Answering
 from graphs.talk.desk import Desk, of_an_inquiry
 from graphs.talk.room import Room
 from graphs.talk.transcript import Transcript, default_thread, named
+from memory.records import BUILT_IN
 
 _working: set[tuple[str, str]] = set()  # data folders and runs: what is stopped on the server may go on for a while
 _entering = threading.Lock()
@@ -77,7 +78,7 @@ def inquiry() -> "CompiledStateGraph[Any, Means, Any, Any]":
 
     async def inquire(state: Told, runtime: Runtime[Means]) -> dict[str, Any]:
         with _alone(runtime.context.home, state.run_id):
-            session = await asyncio.to_thread(_opened, runtime.context, state.run_id)
+            session = await _to_its_end(asyncio.to_thread(_opened, runtime.context, state.run_id))
             try:
                 limit: Any = {"recursion_limit": most_steps(session.means) + LAST_STEPS}
                 if session.under_way():
@@ -109,6 +110,18 @@ def conversation() -> "CompiledStateGraph[Any, Topic, Any, Any]":
     graph.add_node("answer", answer)
     graph.add_edge(START, "answer")
     return graph.compile(name="conversation")
+
+
+async def _to_its_end(opening: Coroutine[Any, Any, Session]) -> Session:
+    """The session once it is open. Stopped meanwhile, it waits for that, and closes it again."""
+    opened = asyncio.ensure_future(opening)
+    try:
+        return await asyncio.shield(opened)
+    except asyncio.CancelledError:
+        await asyncio.wait([opened])
+        if opened.exception() is None:
+            await asyncio.to_thread(opened.result().bench.close)
+        raise
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,7 +21,7 @@ from langchain_core.messages import HumanMessage
 from graphs.session import STORE, Session
 from graphs.settings import SettingError
 from graphs.state import Means
-from graphs.studio import Topic, _alone, conversation
+from graphs.studio import Topic, _alone, _to_its_end, conversation
 from memory.store import Store
 from tests.graphs.small_runs import small_means
 
@@ -167,6 +169,25 @@ def test_only_pages_that_are_named_may_talk_to_it(server: httpx.Client) -> None:
 
     assert preflight("https://smith.langchain.com") == 200
     assert preflight("https://elsewhere.example") == 400
+
+
+def test_what_is_stopped_while_it_opens_is_closed_again_before_the_run_is_free() -> None:
+    begun, closed = threading.Event(), threading.Event()
+
+    def opened() -> Any:
+        begun.set()
+        time.sleep(0.3)
+        return SimpleNamespace(bench=SimpleNamespace(close=closed.set))
+
+    async def stopped() -> None:
+        line = asyncio.ensure_future(_to_its_end(asyncio.to_thread(opened)))
+        await asyncio.to_thread(begun.wait)
+        line.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await line
+        assert closed.is_set()
+
+    asyncio.run(stopped())
 
 
 def test_what_was_stopped_and_still_goes_on_keeps_its_run_to_itself() -> None:
