@@ -49,7 +49,7 @@ class Night:
     unreadable: int = 0  # heartbeats that were no whole file
     hung: bool = False
     statuses: list[int] = field(default_factory=list)  # of its owners
-    began: float = field(default_factory=time.time)
+    began: float = 0.0  # when its targets were written down
 
 
 @dataclass
@@ -147,6 +147,7 @@ class Siege:
         """The targets now; what became of them since the last look is noted."""
         if not (night.folder / "night.json").exists():
             return before
+        night.began = night.began or time.time()
         seen = {item.name: item for item in Queue(night.folder).items()}
         for name, item in seen.items():
             earlier = before.get(name)

@@ -107,11 +107,13 @@ class Owner:
 
         DuckDB writes much of a store anew when it is closed, so that in a large one runs are taken in several together.
         """
+        if time.monotonic() < self._rests_until and not at_once:
+            return
         self._waits = ""
         for item in filter(self._kept_back, items):
             self._handed_over(item)
         ready = [item for item in items if self._pending(item) and not self._kept_back(item)]
-        if not ready or (time.monotonic() < self._rests_until and not at_once):
+        if not ready:
             return
         began = time.monotonic()
         try:
@@ -122,7 +124,8 @@ class Owner:
                     self._publish(store)
         except StoreLocked as error:
             self._waits = str(error)
-        self._rests_until = time.monotonic() + REST * (time.monotonic() - began)
+        else:
+            self._rests_until = time.monotonic() + REST * (time.monotonic() - began)
 
     def _pending(self, item: Item) -> bool:
         """Whether there is something of a target that the store lacks."""

@@ -43,9 +43,14 @@ def test_a_step_that_cannot_be_kept_is_its_targets_failure(
     asked: Night, monkeypatch: pytest.MonkeyPatch, commit: Callable[..., bool], words: str
 ) -> None:
     monkeypatch.setattr(Store, "commit", commit)
+    queue = Queue(asked.folder)
+    first, *others = queue.items()
+    for other in others:
+        queue.set_aside(other.name, "not tonight")
     worked(asked)
-    assert states(asked) == [State.SET_ASIDE] * 3
-    assert all(words in item.reason for item in Queue(asked.folder).items())
+    first = queue.items()[0]
+    assert (first.state, first.tries) == (State.SET_ASIDE, 2)
+    assert words in first.reason
 
 
 def test_what_was_set_aside_and_is_not_in_the_store_is_not_called_over(done: Night) -> None:
@@ -157,3 +162,13 @@ def test_while_taking_in_takes_long_runs_wait_for_one_another_but_not_for_ever(
     assert states(done) == [State.KEPT, State.FINISHED, State.FINISHED]
     owner._taken_in(items[1:], at_once=True)
     assert states(done) == [State.KEPT] * 3
+
+
+def test_while_somebody_has_the_store_the_reason_stands_at_every_look(done: Night) -> None:
+    owner = Owner(done, say=lambda _: None)
+    with somebody_has(done.home / STORE):
+        for _ in range(3):
+            owner._taken_in(owner.queue.items())
+            assert "in use" in owner._waits
+    owner._taken_in(owner.queue.items())
+    assert not owner._waits
