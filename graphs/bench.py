@@ -63,7 +63,7 @@ class Bench:
             survey = take(
                 self.subject,
                 means.corpus,
-                Path(means.surveys or means.home),
+                means.shared,
                 bank=bank,
                 tokens=means.survey_tokens,
                 progress=progress,

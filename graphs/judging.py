@@ -1,4 +1,4 @@
-"""A language model as judge of an explanation: examined once, kept in the data folder, heard within its budget.
+"""A language model as judge of an explanation: examined once, which all runs share, and heard within its budget.
 
 An examination is kept by the judge's name, the paper (puzzles, questions and bar) and, where Ollama tells it, the
 digest of the weights behind the name. One that was not sat to its end, for a server that fell silent or a budget that
@@ -27,7 +27,7 @@ from graphs.tracing import span
 from memory.records import Explanation, LlmCall, Record, Score, Verdict, plain, revive
 
 FOLDER = "examinations"
-WRONG = 2  # explanations of other units, the floor of a judge's scores
+WRONG = 2  # truths of the examination's puzzles, the floor of a judge's scores
 OLLAMA = "ollama:"
 
 
@@ -80,7 +80,7 @@ def _examined(bench: Bench, chat: ChatModel, calls_left: int, calls: list[LlmCal
     served = chat.name.removeprefix(OLLAMA) if chat.name.startswith(OLLAMA) else None
     digest = model_digest(bench.means.ollama_url, served) if served is not None else None
     key = hashlib.sha256("\n".join((chat.name, digest or "", paper())).encode()).hexdigest()[:16]
-    path = Path(bench.means.home) / FOLDER / f"{key}.json"
+    path = bench.means.shared / FOLDER / f"{key}.json"
     kept = _read(path, chat.name)
     if kept is not None:
         return kept

@@ -4,9 +4,11 @@ State types are a file format: change them by adding.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Required, TypedDict
 
 STORE, CHECKPOINTS = "neuronaut.duckdb", "checkpoints.sqlite"  # in the data folder
+RUNNING, FINISHED = "running", "finished"  # how a run stands; or failed(...)
 SPOKEN = "spoken_of"  # in the update of a step that a conversation made: which command it was
 EXAMINATION = 160  # calls of a judge's examination, which agents/examination holds it to
 HEARING = 220  # calls that are kept for a judge: its examination, and one explanation
@@ -78,11 +80,16 @@ class Means:
     index: int | None = None
     masked_lm: str | None = None
     ask: bool = False  # a person is asked before each worker (graphs/approval.py)
-    surveys: str | None = None  # the data folder that surveys are kept in; None: home
+    surveys: str | None = None  # the data folder of what runs share; None: home
 
     def step_seed(self, state: Inquiry) -> int:
         """The seed of whatever is random in the step that follows this state."""
         return self.seed * 100_003 + state.get("step", 0) * 17
+
+    @property
+    def shared(self) -> Path:
+        """The data folder of what runs share: surveys, examinations, traces that were not sent."""
+        return Path(self.surveys or self.home)
 
     @property
     def unit(self) -> str:
