@@ -26,7 +26,7 @@ from agents.chances import Spoken, spoken_tokens
 from agents.deadline import within
 from agents.failures import CutStream, failure_status, wire_errors
 from agents.listening import Hear, listener
-from agents.ollama_server import OllamaError, require_model, server_url
+from agents.ollama_server import OllamaError, require_model, server_url, trusted
 from memory.records import LlmCall
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ def _open_ollama(model: str, url: str, temperature: float, timeout_seconds: floa
         client_kwargs={
             "timeout": timeout_seconds,  # per read; the deadline in `ask` also ends a server that drips
             "trust_env": False,
+            "verify": trusted(),
             "limits": httpx.Limits(max_keepalive_connections=0),
         },
     )

@@ -5,11 +5,14 @@ agents/chat_model.py. Proxies of the environment are not used: the server is thi
 """
 
 from collections.abc import Coroutine
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.deadline import within
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 Result = TypeVar("Result")
@@ -113,11 +116,21 @@ async def _shown(client: "httpx.AsyncClient", model: str) -> tuple[int, dict[str
     return response.status_code, _object(response) if response.is_success else {}
 
 
+@cache
+def trusted() -> "ssl.SSLContext":
+    """Whom a server has to be certified by: read once a process, which takes longer than a request does."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _client(url: str) -> "httpx.AsyncClient":
     import httpx
 
     try:
-        return httpx.AsyncClient(base_url=url, timeout=None, trust_env=False)  # `within` ends every wait
+        return httpx.AsyncClient(
+            base_url=url, timeout=None, trust_env=False, verify=trusted()
+        )  # `within` ends every wait
     except httpx.InvalidURL as error:
         raise OllamaError(f"{url!r} is not the address of a server: {_line(error)}") from None
 

@@ -72,7 +72,7 @@ def test_the_python_snippet_runs(
 ) -> None:
     (snippet,) = blocks("python")
     monkeypatch.chdir(tmp_path)
-    quick = snippet.replace("max_iterations=3", "max_iterations=1, survey_tokens=8_000, max_forward_passes=300")
+    quick = snippet.replace("max_iterations=3", "max_iterations=1, survey_tokens=4_000, max_forward_passes=300")
     exec(compile(quick, "README.md", "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) >= 11
 

@@ -80,12 +80,12 @@ def test_a_compact_rule_without_room_stays_as_it_is() -> None:
 
 def test_chance_is_not_taken_for_evidence() -> None:
     draw = np.random.default_rng(7)
-    some = [page.tokens for page in pages("line", seed=3, number=24)]
-    words = sorted({token for tokens in some for token in tokens})
+    fixed = pages("line", seed=3, number=24)
+    words = sorted({token for page in fixed for token in page.tokens})
     wrong = 0
     for _ in range(40):
         noise = [replace(page, values=draw.normal(size=len(page.tokens)).astype(np.float32))
-                 for page in pages("line", seed=3, number=24)]  # fmt: skip
+                 for page in fixed]  # fmt: skip
         guesses = [Proposal(Predicate("token", (str(word),)), "", "a guess") for word in draw.choice(words, 8, False)]
         wrong += len(accept(EMPTY, guesses, noise)[0].rule.clauses)
     assert wrong <= 2  # of 320

@@ -1,5 +1,7 @@
 """What a night has left is held against what it acknowledged: whatever is wrong is found, and named."""
 
+import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from evals.faults import siege
 from evals.faults.__main__ import main, parsed, table
 from evals.faults.audit import Audit, audited
-from evals.faults.siege import Acknowledged, Again, Night
+from evals.faults.siege import Acknowledged, Again, Night, Siege
 from graphs.state import STORE
-from memory.queue import Queue
+from memory.queue import Queue, State
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Run, Score, Step, Target, Verdict
 from memory.store import Store
 
@@ -173,21 +176,23 @@ def test_a_real_night_is_killed_and_nothing_is_lost(
     folder = tmp_path / "model"
     folder.mkdir()
     small = ["--model", str(write_gpt2(folder)), "--corpus", str(write_corpus(tmp_path / "corpus"))]
-    small += ["--survey-tokens", "6000", "--rounds", "1", "--targets", "2", "--workers", "1"]
-    status = main(
-        [
-            "--only",
-            "kills",
-            "--kills",
-            "3",
-            "--every",
-            "4",
-            "--seed",
-            "1",
-            *small,
-            "--json",
-            str(tmp_path / "found.json"),
-        ]
-    )
+    small += ["--survey-tokens", "6000", "--rounds", "1", "--targets", "1", "--workers", "1"]
+    kill = Siege._kill
+
+    def once_begun(self: Siege, night: Night, owner: "subprocess.Popen[bytes]") -> bool:
+        """First a worker that has acknowledged something, then the owner of one that has."""
+        held = {item.pid for item in Queue(night.folder).items() if item.state is State.RUNNING and item.step}
+        if not held & set(siege._workers(owner.pid)):
+            return False
+        place = 0 if self.kills else -1  # the owner is the first of those who can be killed
+        self._random.choice = lambda pids: pids[place]  # type: ignore[method-assign]
+        return kill(self, night, owner)
+
+    monkeypatch.setattr(Siege, "_kill", once_begun)
+    found = tmp_path / "found.json"
+    status = main(["--only", "kills", "--kills", "2", "--every", "0.3", "--seed", "1", *small, "--json", str(found)])
     assert status == 0, capsys.readouterr().out
-    assert "3 kills" in capsys.readouterr().out
+    told = json.loads(found.read_text(encoding="utf-8"))
+    assert told["killed"] == {"owner": 1, "worker": 1}
+    assert told["acknowledged_records"] > 0
+    assert (told["lost"], told["duplicates"], told["torn"], told["unnamed"]) == (0, 0, 0, 0)

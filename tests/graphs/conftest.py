@@ -1,7 +1,7 @@
 """What whole inquiries run on, made once."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from agents.statistical import choice, hypotheses, prose
+from agents.statistical.reading import Reading
 from graphs import bench
 from graphs.interpret import main
 from graphs.night.folder import Night
@@ -17,7 +19,7 @@ from graphs.state import Means
 from memory.queue import Queue
 from memory.recall import WIDTH, MiniLM
 from tests.graphs import review_home
-from tests.graphs.nights import Begun, worked
+from tests.graphs.nights import NEURONS, Begun, worked
 from tests.graphs.small_runs import Command, Refused, run, small_means, unprintable, write_corpus
 from tests.tiny_models import PAIR, write_gpt2, write_llama
 from tools.subject import Subject
@@ -53,6 +55,42 @@ class Remembering:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         self._known |= zip(new, self._encode(new), strict=True) if new else ()
         return np.stack([self._known[text] for text in texts]) if texts else np.empty((0, WIDTH), np.float32)
+
+
+class Grown:
+    """What is grown on a reading, once a process for pages that say the same: most of a tiny inquiry's time.
+
+    Whatever differs, in a token, a value or the rule it starts from, is grown anew.
+    """
+
+    def __init__(self, grow: Callable[..., Any]) -> None:
+        self._grow, self._known = grow, dict[Any, Any]()
+
+    def __call__(self, reading: Reading, *start: Any) -> Any:
+        texts = tuple(text.tokens for block in reading.blocks for text in block)
+        columns = tuple(column.feature for column in reading.columns)
+        key = texts, reading.measured.tobytes(), reading.pages.tobytes(), reading.fitted, columns, repr(start)
+        if key not in self._known:
+            self._known[key] = self._grow(reading, *start)
+        return self._known[key]
+
+
+COMPACT = Grown(choice.compact_rule)
+GROWN = (
+    (choice, "compact_rule", COMPACT), (hypotheses, "compact_rule", COMPACT),
+    (choice, "fullest_rule", Grown(choice.fullest_rule)), (prose, "full_rule", Grown(prose.full_rule)),
+    (hypotheses, "_rivals", Grown(hypotheses._rivals)),
+)  # fmt: skip
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """For the tests of this folder only, with the fixtures they ask for."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.path.is_relative_to(Path(__file__).parent):
+            for module, name, grown in GROWN:
+                patch.setattr(module, name, grown)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -128,7 +166,7 @@ def begun(gpt2_folder: Path, corpus_folder: Path, surveyed: Path, warm: None) ->
         if not (folder / "surveys").exists():
             (folder / "surveys").symlink_to(surveyed / "surveys")
         made.save()
-        Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in (PAIR, 1, 2)])
+        Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in NEURONS])
         return made
 
     return begin

@@ -11,8 +11,10 @@ from graphs.night.folder import Night
 from graphs.night.owner import Owner
 from graphs.night.worker import Worker
 from memory.queue import Queue, State
+from tests.tiny_models import DEAD, PAIR, SPLIT
 
 Begun = Callable[[Path], Night]
+NEURONS = (PAIR, SPLIT, DEAD)  # planted: what they do is found quickly
 
 
 class Stopping(Worker):

@@ -26,12 +26,12 @@ from graphs.state import STORE
 from memory.queue import Item, Queue, State
 from memory.store import Store
 from tests.graphs.small_runs import small_means
-from tests.tiny_models import PAIR
+from tests.tiny_models import PAIR, SPLIT
 
 ray_is_there = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="the extra 'cluster' is not installed"
 )
-NEURONS = (PAIR, 1)
+NEURONS = (PAIR, SPLIT)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def asked(gpt2_folder: Path, corpus_folder: Path, tmp_path: Path, home: Path, wa
     """An overnight run of three neurons over a survey that was taken before."""
     del warm
     (tmp_path / "surveys").symlink_to(home / "surveys")
-    means = small_means(gpt2_folder, corpus_folder, tmp_path, max_iterations=2, max_forward_passes=300)
+    means = small_means(gpt2_folder, corpus_folder, tmp_path, max_iterations=1, max_forward_passes=200)
     made = Night(tmp_path / "overnight" / "one", means, workers=2)
     made.save()
     Queue(made.folder).add([(f"L0N{n}", {"layer": 0, "neuron": n}, f"L0N{n}-one") for n in NEURONS])
@@ -139,7 +139,7 @@ def test_without_ray_one_line_says_how_to_get_it(
 
 @ray_is_there
 def test_what_listens_and_is_no_ray_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "ANSWER", 3.0)
+    monkeypatch.setattr(address, "ANSWER", 1.0)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

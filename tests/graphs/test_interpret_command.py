@@ -20,7 +20,6 @@ from graphs.interpret import main
 from memory.store import Store
 from tests.graphs.small_runs import Command, Refused, remains, small_means, unprintable, write_corpus
 from tests.graphs.victims import fork
-from tests.tiny_models import write_gpt2
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = " \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b1m \u202egnp \x08\x08 \r bell\x07 </script><b>bold</b> "
@@ -68,20 +67,6 @@ def test_a_run_needs_its_language_model_only_until_it_is_finished(
     with Store.open(home / "neuronaut.duckdb") as store:
         store.finish(run_id, "running")
     assert "Ollama" in refused(["--resume", run_id, "--home", str(home)])
-
-
-def test_texts_cannot_reach_the_terminal_raw(
-    command: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    corpus = write_corpus(tmp_path / "hostile", extra=HOSTILE * 4)
-    prompts = tmp_path / "prompts.txt"
-    prompts.write_text(f"river apple{HOSTILE}\n", encoding="utf-8")
-    assert main(command(corpus=corpus, seed_prompts=prompts)) == 0
-    shown = capfd.readouterr()
-    assert not unprintable(shown.out + shown.err)
-    page = Path(shown.out.splitlines()[-1]).read_text(encoding="utf-8")
-    assert "<b>bold</b>" not in page
-    assert not unprintable(page.replace("\t", ""))
 
 
 def test_ctrl_c_at_any_moment_is_one_line_that_says_how_to_go_on(command: Command, home: Path, warm: None) -> None:
@@ -147,10 +132,12 @@ def test_help_answers_without_loading_anything_heavy(command: str, needed: tuple
     assert not loaded & heavy - set(needed)
 
 
-def test_the_command_runs_as_a_program_of_its_own(command: Command, tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "hostile", extra=HOSTILE)
-    model = write_gpt2(tmp_path / "model")
-    words = command(corpus=corpus, model=model, home=tmp_path / "runs", json=tmp_path / "findings.json")
+def test_texts_cannot_reach_the_terminal_raw(command: Command, tmp_path: Path) -> None:
+    """Of the command as a program of its own."""
+    corpus = write_corpus(tmp_path / "hostile", extra=HOSTILE * 4)
+    prompts, found = tmp_path / "prompts.txt", tmp_path / "findings.json"
+    prompts.write_text(f"river apple{HOSTILE}\n", encoding="utf-8")
+    words = command(corpus=corpus, seed_prompts=prompts, home=tmp_path / "runs", json=found, max_iterations=1)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "LANG", "TOKENI"))}
     done = subprocess.run(
         [sys.executable, "-m", "graphs.interpret", *words], cwd=ROOT, capture_output=True, text=True, env=environment,
@@ -160,4 +147,7 @@ def test_the_command_runs_as_a_program_of_its_own(command: Command, tmp_path: Pa
     assert not unprintable(done.stdout)
     report = Path(done.stdout.splitlines()[-1])
     assert report.is_file()
-    assert json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))["run_id"] == report.stem
+    assert json.loads(found.read_text(encoding="utf-8"))["run_id"] == report.stem
+    page = report.read_text(encoding="utf-8")
+    assert "<b>bold</b>" not in page
+    assert not unprintable(page.replace("\t", ""))

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from agents.language import Language
-from evals.ollama_stub import INJECTION, Body, OllamaStub, example
+from evals.ollama_stub import BEHAVIOURS, INJECTION, Body, OllamaStub, example
 from graphs.session import Session
 from graphs.state import SPOKEN, Means
 from memory.records import Fate, LlmCall, Step
-from memory.store import Store
 from tests.graphs.small_runs import mark, nodes, remains, small_means
 from tools.corpus import documents
 
@@ -40,7 +39,10 @@ def inquired(means: Means, stub: OllamaStub | None = None, **changed: Any) -> tu
         assert findings.verdict
         assert findings.counts.balanced
         store = session.bench.store
-        return without_counter(remains(store, session.run_id)), store.calls(session.run_id)
+        steps, calls = store.steps(session.run_id), store.calls(session.run_id)
+        assert steps[-1].update["llm_calls"] == len(calls)
+        assert nodes(steps)[-3:] == ["explainer", "scoring", "output_side"]
+        return without_counter(remains(store, session.run_id)), calls
 
 
 def without_counter(left: dict[str, Any]) -> dict[str, Any]:
@@ -70,35 +72,41 @@ def test_a_language_model_does_every_job(means: Means, corpus_folder: Path) -> N
     assert not [document for document in held_out if mark(int(Path(document.source).name[:2])) in told]
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "status"),
-    [
-        ("malformed", "malformed"),
-        ("refusal", "refused"),
-        ("500", "http-500"),
-        ("404", "http-404"),
-        ("cut", "cut-stream"),
-    ],
-)
+FAULTS = {"malformed": "malformed", "refusal": "refused", "500": "http-500", "404": "http-404", "cut": "cut-stream"}
+
+
 def test_whatever_fails_is_named_and_the_built_in_mind_does_the_job(
-    means: Means, built_in: dict[str, Any], behaviour: str, status: str
+    means: Means, built_in: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OllamaStub() as stub:
-        stub.behaviour = behaviour
+    """Each exchange fails in another way; a repair turn as the question it repairs."""
+
+    def in_turn(handler: Any, body: Body) -> None:
+        number = sum(len(chat["messages"]) == 1 for chat in handler.stub.chats) - 1
+        BEHAVIOURS[list(FAULTS)[number % len(FAULTS)]](handler, body)
+
+    monkeypatch.setitem(BEHAVIOURS, "in turn", in_turn)
+    with OllamaStub("in turn") as stub:
         left, calls = inquired(means, stub)
-    assert {call.agent for call in calls} == AGENTS - {"rewriter"} | {call.agent for call in calls}
-    assert {call.status for call in calls} == {status}
+    assert {call.agent for call in calls} >= AGENTS - {"rewriter"}
+    told = list(FAULTS.values())
+    assert len(calls) >= len(told)
+    assert [call.status for call in calls] == [told[n % len(told)] for n in range(len(calls))]
     assert left == built_in
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "drip-tokens"])
 def test_a_server_that_hangs_costs_its_timeouts_and_nothing_else(
-    means: Means, built_in: dict[str, Any], behaviour: str
+    means: Means, built_in: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OllamaStub() as stub:
-        stub.behaviour = behaviour
-        left, calls = inquired(means, stub, llm_timeout=0.2, max_llm_calls=3)
-    assert [call.status for call in calls] == ["timeout"] * 3
+    """It says nothing at all, or goes on saying a little."""
+    slow = ("hang", "drip-tokens")
+
+    def by_turns(handler: Any, body: Body) -> None:
+        BEHAVIOURS[slow[len(handler.stub.chats) % 2]](handler, body)
+
+    monkeypatch.setitem(BEHAVIOURS, "by turns", by_turns)
+    with OllamaStub("by turns") as stub:
+        left, calls = inquired(means, stub, llm_timeout=0.2, max_llm_calls=4)
+    assert [call.status for call in calls] == ["timeout"] * 4
     assert left == built_in
 
 
@@ -199,15 +207,6 @@ def test_a_script_stands_in_for_a_language_model(means: Means, tmp_path: Path) -
     (mine,) = [claim for claim in left["hypotheses"] if claim.statement == "It fires on fruit."]
     assert mine.fate is not Fate.UNTESTED
     assert {call.status for call in calls if call.agent == "supervisor"} == {"empty"}
-
-
-def test_calls_of_a_step_are_kept_with_the_step(means: Means) -> None:
-    with OllamaStub() as stub, Session(with_stub(means, stub)) as session:
-        session.run_search()
-        store: Store = session.bench.store
-        steps = store.steps(session.run_id)
-        assert steps[-1].update["llm_calls"] == len(store.calls(session.run_id))
-    assert nodes(steps)[-3:] == ["explainer", "scoring", "output_side"]
 
 
 def with_stub(means: Means, stub: OllamaStub) -> Means:

@@ -8,7 +8,7 @@ import pytest
 
 from graphs.interpret import main
 from graphs.report.findings import Findings, as_json
-from graphs.session import Session
+from graphs.session import Session, resumable
 from graphs.settings import Choice, SettingError, means, parser
 from memory.records import Kind, Origin
 from tests.graphs.small_runs import Command, Refused, run, small_means
@@ -34,10 +34,14 @@ def neuron(
 
 
 def test_a_feature_goes_from_the_question_to_the_findings(
-    gpt2_folder: Path, corpus_folder: Path, home: Path, dictionary: str
+    command: Command, dictionary: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = small_means(gpt2_folder, corpus_folder, home, layer=-1, neuron=-1, sae=dictionary, feature=7, **BUDGET)
-    with run(asked) as (session, findings):
+    assert main(command(layer=None, neuron=None, sae=dictionary, feature=7)) == 0
+    shown = capsys.readouterr().out
+    assert "L0F7" in shown
+    run_id = Path(shown.splitlines()[-1]).stem
+    with Session(resumable(home, run_id), run_id=run_id) as session:
+        findings = session.findings()
         target = findings.run.target
         assert (target.kind, target.hook, target.name) == (Kind.FEATURE, STREAM, "L0F7")
         assert target.dictionary is not None
@@ -120,8 +124,3 @@ def test_a_feature_of_an_unnamed_dictionary_is_the_bundled_one_for_pocket_only()
     assert means(asked, Choice("pocket", ""), Choice("stdlib", ""), Choice("built-in", "")).sae == "pocket"
     with pytest.raises(SettingError, match="--sae"):
         means(asked, Choice("gpt2", ""), Choice("stdlib", ""), Choice("built-in", ""))
-
-
-def test_the_command_reads_a_feature(command: Command, dictionary: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(command(layer=None, neuron=None, sae=dictionary, feature=7)) == 0
-    assert "L0F7" in capsys.readouterr().out

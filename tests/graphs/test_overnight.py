@@ -21,9 +21,8 @@ from graphs.settings import SettingError
 from graphs.state import STORE
 from memory.queue import Queue, State
 from memory.store import Store
-from tests.graphs.nights import Stopping, owned, somebody_has, states, worked
+from tests.graphs.nights import NEURONS, Stopping, owned, somebody_has, states, worked
 from tests.tiny_dictionaries import saved, tiny_sae
-from tests.tiny_models import PAIR
 from tools.survey import take
 
 BEAT = {
@@ -38,7 +37,7 @@ def test_every_run_ends_in_the_store_and_nothing_is_left_beside_it(done: Night) 
     assert set(states(done)) == {State.KEPT}
     with Store.open(done.home / STORE) as store:
         runs = {run.id: run.state for run in store.runs()}
-        assert runs == {f"L0N{n}-one": "finished" for n in (PAIR, 1, 2)}
+        assert runs == {f"L0N{n}-one": "finished" for n in NEURONS}
         assert all(store.records(run) and store.explanation(run) and store.scores(run) for run in runs)
     assert not list((done.folder / "work").iterdir())
     assert not list(done.shards.iterdir())

@@ -57,6 +57,7 @@ def test_the_ranks_are_the_formulas_they_name(taken: Survey) -> None:
 def test_layers_and_shares_say_who_takes_part(taken: Survey) -> None:
     assert {unit.hook for unit in scan(taken, hooks=[1])} == {1}
     both = scan(taken, least_active=0.3, least_silent=0.3)
+    assert both
     assert all(0.3 <= unit.active <= 0.7 for unit in both)
     assert len(both) < len(scan(taken))
     assert scan(taken, silent=1e9) == []

@@ -12,6 +12,7 @@ from agents.scorer import scores
 from agents.statistical import compact, induction
 from agents.statistical.mind import Statistical
 from agents.statistical.reading import read
+from agents.statistical.readings import reading_of
 from memory.records import Explanation, Rule, Score, Verdict
 from tests.agents.statistical.planted import UNITS, evidence, pages
 from tools.pages import Page
@@ -38,7 +39,13 @@ Explained = Callable[[str], tuple[Evidence, Explanation, dict[str, Score]]]
 
 
 @pytest.fixture(scope="module")
-def explained() -> Explained:
+def errors() -> dict[str, tuple[float, float]]:
+    """By unit, what its full and its compact rule leave on the checking pages: `explained` tells it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def explained(errors: dict[str, tuple[float, float]]) -> Explained:
     """What the built-in mind says of a planted unit, and its scores on other pages; each unit once."""
     known: dict[str, tuple[Evidence, Explanation, dict[str, Score]]] = {}
 
@@ -46,6 +53,12 @@ def explained() -> Explained:
         if unit not in known:
             shown = evidence(pages(unit, seed=1, number=120))
             found = Statistical().explain(shown, 0)
+            reading = reading_of(shown.pages)  # which was made for that
+            full, small = (
+                reading.error(reading.measured - reading.predicted(rule))
+                for rule in (found.full or found.rule, found.rule)
+            )
+            errors[unit] = full, small
             scored = scores(found, shown, pages(unit, seed=2, number=60), seed=0)
             known[unit] = shown, found, {score.metric.rpartition(", ")[2]: score for score in scored}
         return known[unit]
@@ -108,7 +121,7 @@ def test_a_unit_of_its_token_does_not_beat_the_token_table(explained: Explained,
 
 
 @pytest.mark.parametrize("unit", ["noise", "rare noise"])
-@pytest.mark.parametrize("seed", range(3, 7))
+@pytest.mark.parametrize("seed", range(3, 5))
 def test_noise_is_unexplained_and_its_rule_next_to_empty(unit: str, seed: int) -> None:
     shown = evidence(pages(unit, seed=seed, number=80))
     found = Statistical().explain(shown, 0)
@@ -117,12 +130,6 @@ def test_noise_is_unexplained_and_its_rule_next_to_empty(unit: str, seed: int) -
     for score in scores(found, shown, pages(unit, seed=seed + 100, number=40), seed=0)[:2]:
         assert score.value is None or abs(score.value) < 0.06
         assert score.low is None or score.low < (score.floor or 0) + 0.03
-
-
-@pytest.mark.parametrize("unit", ["single token", "line", "bigram"])
-@pytest.mark.parametrize("seed", range(3, 6))
-def test_the_verdict_does_not_hang_on_the_draw_of_pages(unit: str, seed: int) -> None:
-    assert Statistical().explain(evidence(pages(unit, seed=seed, number=60)), 0).verdict is VERDICTS[unit]
 
 
 def test_the_fast_columns_predict_what_the_rule_does(explained: Explained) -> None:
@@ -134,14 +141,13 @@ def test_the_fast_columns_predict_what_the_rule_does(explained: Explained) -> No
         assert reading.predicted(rule) == pytest.approx(slow, abs=1e-6)
 
 
-def test_the_full_rule_never_checks_worse_than_the_compact_one(explained: Explained) -> None:
-    for unit in UNITS:
-        shown, found, _ = explained(unit)
-        reading = read(shown.pages)
-        full, compact = (
-            reading.error(reading.measured - reading.predicted(rule)) for rule in (found.full or found.rule, found.rule)
-        )
-        assert full <= compact * 1.05 + 1e-9
+@pytest.mark.parametrize("unit", list(UNITS))
+def test_the_full_rule_never_checks_worse_than_the_compact_one(
+    explained: Explained, errors: dict[str, tuple[float, float]], unit: str
+) -> None:
+    explained(unit)
+    full, small = errors[unit]
+    assert full <= small * 1.05 + 1e-9
 
 
 def test_the_same_pages_give_the_same_rules(explained: Explained) -> None:

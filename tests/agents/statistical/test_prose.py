@@ -23,15 +23,19 @@ SAYS = {
     "token but not after": "Fires on ‘self’ but not on ‘self’ after ‘.’.",
     "position": r"Follows the position in the text, whatever stands there; highest in the first \d+ tokens of .*",
     "dense": "Active on most tokens, lowest everywhere but not on lower-case words.",
-    "dead": "Nothing found moves it: over 19,200 tokens it never rose above -0.100.",
+    "dead": "Nothing found raises it: over 19,200 tokens it never rose above -0.100.",
     "noise": "What can be said of the token and of what precedes it explains less than 6% of its variance .*",
     "rare noise": "What can be said of the token and of what precedes it explains less than 6% of its variance .*",
 }
 
 
+VERDICTS = {"single token": Verdict.SINGLE_TOKEN, "line": Verdict.CONTEXT, "bigram": Verdict.N_GRAM}
+
+
 @pytest.mark.parametrize("unit", list(UNITS))
 def test_the_sentence_says_what_was_planted(unit: str) -> None:
     found = Statistical().explain(evidence(pages(unit, seed=4, number=80)), 0)
+    assert found.verdict is VERDICTS.get(unit, found.verdict)
     assert found.text == SAYS[unit] or re.fullmatch(SAYS[unit].replace("(’", "[(]’"), found.text)
 
 
