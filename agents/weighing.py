@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from memory.records import Fate, Hypothesis, Origin, Prompt, Record
+from memory.records import BUILT_IN, Fate, Hypothesis, Origin, Prompt, Record
 
 ENOUGH, OF_EACH = 6, 3  # predictions tested before a fate is given, and of each side
 SUPPORTED, REFUTED = 0.8, 0.6  # share of predictions kept: at least, and less than
-BUILT_IN = "built-in"
 MOVED = 0.3  # of what a claim says, that a minimal pair has to move by
 PLENTY = 16  # of each side: a claim not supported by then is refuted, else it would be tested for ever
 

@@ -6,8 +6,7 @@ from typing import Any
 from agents.conversation import AGENT as TALKING
 from graphs.bench import Bench
 from graphs.report.findings import Change, Counts, CurvePoint, Findings, Histogram, Move
-from graphs.settings import BUILT_IN
-from memory.records import DERIVED, Origin, Record, Step, revive
+from memory.records import BUILT_IN, DERIVED, Origin, Record, Step, revive
 from tools.augment import Effect, Side, effect, relative_change, side
 from tools.effects import Effects, told
 

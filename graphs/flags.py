@@ -31,25 +31,35 @@ def add_target(made: argparse.ArgumentParser) -> None:
     target.add_argument("--hook", metavar="NAME", help="any hook point, instead of a neuron")
     target.add_argument("--index", type=int, help="which channel of that hook point")
     target.add_argument("--negative", action="store_true", help="study what drives it down instead of up")
-    target.add_argument("--position", help="what a text's activation is: max, last, mean or an index")
+    target.add_argument("--position", help="a text's activation: max (the default), last, mean or an index")
+
+
+def add_reading(made: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Which model and text; the group, for more of its kind."""
+    sources = made.add_argument_group("sources")
+    sources.add_argument("--model", help="a hub name or a folder; gpt2 when it can be had, else the bundled pocket")
+    sources.add_argument(
+        "--corpus",
+        help="a folder, a .txt, .jsonl or .parquet file, hf:DATASET, or stdlib; "
+        "pile-10k for a model of the hub when the hub answers, else stdlib",
+    )
+    sources.add_argument("--survey-tokens", type=int, help="tokens the survey reads; by the model's size")
+    sources.add_argument("--device", help="cpu, cuda or mps")
+    return sources
 
 
 def add_sources(made: argparse.ArgumentParser) -> None:
-    """Which model and text."""
-    sources = made.add_argument_group("sources")
-    sources.add_argument("--model", help="a hub name or a folder; gpt2 when it can be had, else the bundled pocket")
-    sources.add_argument("--corpus", help="a folder, a .txt, .jsonl or .parquet file, hf:DATASET, or stdlib")
-    sources.add_argument("--survey-tokens", type=int, help="tokens the survey reads; by the model's size")
+    """Which model and text, and what an inquiry is given beside them."""
+    sources = add_reading(made)
     sources.add_argument("--seed-prompts", type=Path, metavar="FILE", help="your own prompts, one a line")
     sources.add_argument("--notes", type=Path, metavar="FILE", help="an analyst's notes for the agents")
     sources.add_argument("--masked-lm", metavar="NAME", help="a masked language model for word replacements")
-    sources.add_argument("--device", help="cpu, cuda or mps")
 
 
 def add_mind(made: argparse.ArgumentParser) -> None:
     """Who thinks."""
     mind = made.add_argument_group("mind")
-    mind.add_argument("--llm", help="auto, built-in, ollama:MODEL, PROVIDER:MODEL or scripted:FILE")
+    mind.add_argument("--llm", help="auto (the default), built-in, ollama:MODEL, PROVIDER:MODEL or scripted:FILE")
     mind.add_argument(
         "--judge",
         metavar="MODEL",
@@ -85,5 +95,5 @@ def add_budget(made: argparse.ArgumentParser) -> None:
 def add_output(made: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Where everything is kept; the group, for more of its kind."""
     output = made.add_argument_group("output")
-    output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME)")
+    output.add_argument("--home", help="where records and reports are kept (NEURONAUT_HOME; default: runs)")
     return output

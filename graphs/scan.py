@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--least-active", type=float, default=0.001, metavar="SHARE", help="of tokens that are active")
     which.add_argument("--least-silent", type=float, default=0.0, metavar="SHARE", help="of tokens that are silent")
     which.add_argument("--choose", metavar="N", help="the N-th of the list, or ask; the first without")
-    flags.add_sources(made)
+    flags.add_reading(made)
     flags.add_output(made)
     set_defaults(made)
     return made

@@ -17,12 +17,12 @@ from typing import Any
 from graphs import flags, offline
 from graphs.flags import JUDGED_CALLS
 from graphs.state import Means
+from memory.records import BUILT_IN
 
 POCKET, STANDARD_LIBRARY = "pocket", "stdlib"
 HUB = "hf:"
 HUB_MODEL, HUB_CORPUS = "gpt2", f"{HUB}NeelNanda/pile-10k"
 LARGEST_SEED = 2**31 - 1
-BUILT_IN = "built-in"
 
 
 class SettingError(ValueError):
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_budget(made)
     output = flags.add_output(made)
     output.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as data")
-    output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped")
+    output.add_argument("--resume", metavar="RUN_ID", help="go on with a run that was stopped, with its own settings")
     set_defaults(made)
     return made
 

@@ -15,7 +15,6 @@ and positions; refuses to know texts, scores and budgets.
 
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -109,17 +108,23 @@ def whole_for(subject: Subject, screening: torch.dtype) -> tuple[Stack, Stack] |
     """All blocks, to be read through `every`, likewise; checked on the model's logits, once."""
     kept = _wholes.setdefault(subject, {})
     if screening not in kept:
-        exact, kept[screening] = _layout(subject, torch.float32), None
+        exact = _layout(subject, torch.float32)
         if exact is not None and _holds(lambda: _same_logits(subject, _whole(exact))):
             kept[screening] = _whole(exact), _whole(_layout(subject, screening) or exact)
-    return kept[screening]
+    return kept.setdefault(screening, None)
 
 
 def _holds(check: Callable[[], bool]) -> bool:
-    """What a check says; no for a model that has other parts than was supposed, which runs by its own modules then."""
-    with suppress(KeyError, AttributeError, TypeError, ValueError, RuntimeError, IndexError):
+    """What a check says; no for a model that has other parts than was supposed, which runs by its own modules then.
+
+    Raises OutOfMemoryError, which says nothing of the parts.
+    """
+    try:
         return check()
-    return False
+    except torch.OutOfMemoryError:
+        raise
+    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError, IndexError):
+        return False
 
 
 def _whole(layout: Layout) -> Stack:

@@ -26,11 +26,10 @@ from agents.statistical.reading import Reading
 from agents.statistical.readings import reading_of
 from agents.statistical.sorts import cause
 from agents.statistical.variants import Stretch, Tokens, changed, moved, stretches
-from memory.records import Fate, Hypothesis, Origin, Predicate, Prompt, Rule, plain
+from memory.records import BUILT_IN, Fate, Hypothesis, Origin, Predicate, Prompt, Rule, plain
 from tools.pages import Page
 from tools.rules import Text, holds, text_of, where
 
-AUTHOR = "built-in"
 PAIRS = 5  # minimal pairs a claim starts with
 MOST_RIVALS = 6  # that a change is put to
 TERMS, RIVALS = 3, 3  # terms that are asked about, and conditions for each
@@ -63,7 +62,7 @@ def claims(evidence: Evidence, wanted: int, rng: random.Random) -> list[Hypothes
     """Up to `wanted` claims not made before, the strongest first; none without text, nor after VAIN in a row."""
     if not evidence.pages or not _fires(evidence):
         return []
-    own = [hypothesis for hypothesis in evidence.hypotheses if hypothesis.author == AUTHOR]
+    own = [hypothesis for hypothesis in evidence.hypotheses if hypothesis.author == BUILT_IN]
     vain = len(own) >= VAIN and all(hypothesis.fate is Fate.REFUTED for hypothesis in own[-VAIN:])
     made = [] if vain else _made(_candidates(evidence), evidence, wanted, rng)
     if not made and sum(hypothesis.id.startswith(SHOWN) for hypothesis in own) < MOST_SHOWN:
@@ -91,7 +90,7 @@ def _condition(identity: str) -> str:
 
 def tests(evidence: Evidence, wanted: int, rng: random.Random) -> list[Prompt]:
     """Fresh minimal pairs for the claims whose fate is still open, in turn. All claims are one another's rivals."""
-    own = [claim for claim in evidence.hypotheses if claim.author == AUTHOR and claim.rule and claim.rule.clauses]
+    own = [claim for claim in evidence.hypotheses if claim.author == BUILT_IN and claim.rule and claim.rule.clauses]
     conditions = {claim.id: claim.rule.clauses[0].when for claim in own if claim.rule}
     makers: dict[str, Iterator[tuple[str, str]]] = {}
     for claim in own:
@@ -118,7 +117,7 @@ def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]], verb: str) -> Hy
     fires, silent = zip(*pairs, strict=True)
     statement = f"It {verb} {told(claim.condition) or 'everywhere'}."
     rule = Rule(0.0, (where(claim.condition, round(claim.level, 4)),))
-    return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=AUTHOR)
+    return Hypothesis(claim.id, statement, tuple(fires), tuple(silent), rule=rule, author=BUILT_IN)
 
 
 def _fires(evidence: Evidence) -> bool:

@@ -11,7 +11,7 @@ from agents.statistical import hypotheses, induction, prompts, prose
 from agents.statistical.certificates import borne_out, certified
 from agents.statistical.choice import chosen_rules
 from agents.statistical.readings import reading_of
-from memory.records import Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
+from memory.records import BUILT_IN, Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
 from tools.pages import Page
 
 CITED = 6
@@ -20,7 +20,7 @@ CITED = 6
 class Statistical:
     """The built-in mind (agents.mind.Mind)."""
 
-    name = "built-in"
+    name = BUILT_IN
 
     def route(self, view: View, legal: Sequence[str], seed: int) -> Decision:
         """The plain order of an inquiry: claims, prompts, measurements, then refining, then the explanation."""
