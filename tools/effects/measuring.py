@@ -90,7 +90,8 @@ def _strongest(shift: torch.Tensor) -> list[tuple[int, float]]:
 def _interval(values: Array, pages: Sequence[int], seed: int) -> tuple[float | None, float | None]:
     """The middle 95 % of the mean over resampled pages; None with fewer than five."""
     _, group = np.unique(np.asarray(pages), return_inverse=True)
-    rows = ordered(np.stack([np.bincount(group, weights=values), np.bincount(group).astype(float)], 1))
+    sums, contexts = np.bincount(group, weights=values), np.bincount(group).astype(np.float64)
+    rows = ordered(np.stack([sums, contexts], 1).astype(np.float64))
     drawn = weights(len(rows), seed) @ rows
     return interval((drawn[:, 0] / drawn[:, 1]).tolist())
 
