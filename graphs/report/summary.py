@@ -13,6 +13,7 @@ from graphs.report.wording import (
     Proof,
     bounded,
     cautions,
+    cited,
     nothing_shortened,
     proven_lines,
     score_sentence,
@@ -78,9 +79,7 @@ def _opening(findings: Findings) -> "Iterator[RenderableType]":
     words = visible(findings.explanation.text) if findings.explanation else "No explanation was reached."
     yield _indented(words, style="bold")
     if findings.explanation and findings.explanation.evidence:
-        cited = findings.explanation.evidence
-        more = f" and {len(cited) - 12} more" if len(cited) > 12 else ""
-        yield _muted(f"rests on records {', '.join(map(str, cited[:12]))}{more}")
+        yield _muted(cited(findings.explanation))
 
 
 def _rule(findings: Findings) -> "Iterator[RenderableType]":

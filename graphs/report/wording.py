@@ -11,9 +11,10 @@ from typing import Any
 
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
-from memory.records import BUILT_IN, Certificate, Clause, Predicate, Record, Rule, Score, Status
+from memory.records import BUILT_IN, Certificate, Clause, Explanation, Predicate, Record, Rule, Score, Status
 from tools.rules import ALWAYS, DESCRIPTIONS, said, shown
 
+CITED = 12  # records that an explanation is said to name
 LEVELS_SHOWN = 7  # of one clause, strongest first; the rest is counted
 
 
@@ -114,6 +115,13 @@ def beats_floor(score: Score) -> bool | None:
 def below_floor(score: Score) -> bool:
     """Whether even the high end of its interval is below its floor."""
     return score.high is not None and score.floor is not None and score.high < score.floor
+
+
+def cited(explanation: Explanation) -> str:
+    """Which records an explanation names, and what for: the built-in mind's rule rests on all pages that it read."""
+    ids = ", ".join(map(str, explanation.evidence[:CITED]))
+    more = f" and {len(explanation.evidence) - CITED} more" if len(explanation.evidence) > CITED else ""
+    return f"{'its strongest texts: records' if explanation.author == BUILT_IN else 'rests on records'} {ids}{more}"
 
 
 def score_sentence(score: Score) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from graphs.report.visible import number
+from graphs.report.wording import cited
 from graphs.talk import drawing
 from graphs.talk.commands import usage
 from graphs.talk.drawing import words
@@ -63,7 +64,7 @@ def explained(store: Queries, run_id: str) -> "Iterator[Text]":
     wanted = {each for proof in explanation.certificates for pair in proof.pairs[:1] for each in pair}
     yield from drawing.clause_lines(explanation, store.records(run_id, ids=wanted))
     if explanation.evidence:
-        yield words(f"  it rests on records {', '.join(map(str, explanation.evidence[:12]))}", "dim")
+        yield words(f"  {cited(explanation)}", "dim")
 
 
 def fired(store: Queries, run_id: str, record: Record) -> "Iterator[Text]":
