@@ -19,6 +19,7 @@ from tools.rules import predict_text, text_of
 BESIDE = 0.1  # of the clause's own change, that the other clauses may change together
 SHOWN = 6  # pairs a certificate names
 ENOUGH = 0.6  # of the pairs have to bear a clause out
+FEWEST = 5  # pairs in which no clause changes, of which the share that moves means anything
 
 
 def certified(rule: Rule, asked: Sequence[Record]) -> tuple[Certificate, ...]:
@@ -34,9 +35,16 @@ def certified(rule: Rule, asked: Sequence[Record]) -> tuple[Certificate, ...]:
     return tuple(filter(None, (_certificate(number, pairs, truths, idle) for number in range(len(rule.clauses)))))
 
 
+def stands(certificate: Certificate) -> bool:
+    """Whether most pairs bear a clause out, and more often than pairs move in which no clause changes."""
+    share = certificate.held / certificate.of
+    known = certificate.base_of is not None and certificate.base_of >= FEWEST
+    return share >= ENOUGH and not (known and share <= certificate.base / (certificate.base_of or 1))
+
+
 def borne_out(rule: Rule, certificates: Sequence[Certificate]) -> Rule:
     """The rule with only those clauses that minimal pairs bear out."""
-    good = {each.clause for each in certificates if each.held >= ENOUGH * each.of}
+    good = {each.clause for each in certificates if stands(each)}
     return replace(rule, clauses=tuple(clause for number, clause in enumerate(rule.clauses) if number in good))
 
 

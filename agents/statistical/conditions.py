@@ -45,7 +45,7 @@ def told(predicate: Predicate) -> str:
     subjects, places = split(predicate)
     denied = [phrase.removeprefix(EXCEPT) for phrase in places if phrase.startswith(EXCEPT)]
     where = joined([phrase for phrase in places if not phrase.startswith(EXCEPT)], "and")
-    said_so = " ".join(filter(None, [f"on {joined(subjects, 'among')}" if subjects else "", where]))
+    said_so = " ".join(filter(None, [f"on {' among '.join(subjects)}" if subjects else "", where]))
     return " ".join(
         filter(None, [said_so or ("everywhere" if denied else ""), EXCEPT + joined(denied, "nor") if denied else ""])
     )
@@ -70,15 +70,17 @@ def subject(predicate: Predicate) -> str:
     if of in ("class", "pair", "class-pair"):
         return phrases.tokens(of, dict.fromkeys(values, 1.0), quoted)
     if of == "shape":
-        return joined(list(dict.fromkeys(SHAPES.get(value, f"words shaped like ‘{value}’") for value in values)), "or")
+        return joined(list(dict.fromkeys(map(_shape, values))), "or")
     if of == "ends":
-        return f"what completes {_list(values)}"
+        return f"what completes {_list(values, spaced=True)}"
     if of == "word-starts":
         return f"words that begin with {_list(values)}"
     if of == "word-has":
         return f"words with {_list(values)} in them"
-    if of in ("chunk-shape", "runs-2", "runs-3", "runs-4"):
-        return f"text shaped like {_list(values)}"
+    if of == "chunk-shape":
+        return f"unspaced text shaped like {_list(values)}"
+    if of in ("runs-2", "runs-3", "runs-4"):
+        return f"what completes the shape {_list(values, spaced=True)}"
     if of.startswith("word-") and of in likeness.NAMES:
         return f"words {_meaning(of, values)}"
     if of == "matches":
@@ -102,7 +104,8 @@ def place(predicate: Predicate) -> str:
         return f"with {_list(values)} at most {_some(predicate.high, unit)} before"
     scope, _, kind = of.rpartition("-")
     if kind in ("word", "text") and scope in SCOPES:
-        return f"with {_list(values)} {SCOPES[scope]}"
+        anywhere = "anywhere " if kind == "text" else ""  # within words too
+        return f"with {_list(values)} {anywhere}{SCOPES[scope]}"
     if of == "chunk-starts":
         return f"in text that begins with {_list(values)} after the last space"
     if of.startswith("number-of-"):
@@ -110,7 +113,7 @@ def place(predicate: Predicate) -> str:
     if of.startswith(("last-of-", "latest-of-")):
         return joined([INSIDE.get(v) or CLOSED.get(v) or "outside brackets" for v in values], "or")
     if of.startswith("word-back-"):
-        return f"{of.rpartition('-')[2]} words after {_list(values)}"
+        return f"{phrases.NUMBERS[of.rpartition('-')[2]]} words after {_list(values)}"
     if of in likeness.NAMES:
         return f"in text {_meaning(of, values)}"
     if of in COUNTS:
@@ -141,6 +144,8 @@ def _counted(predicate: Predicate) -> str:
 
 def _run(predicate: Predicate, kind: str) -> str:
     low, high = predicate.low, predicate.high
+    if high == 0:
+        return f"text that ends in no {_one(RUNS[kind])}"
     if kind == "same" and high == 1:
         return "characters unlike the one before"
     return RUNS[kind] if low == 1 and high is None else _range(predicate, RUNS[kind]) + " in a row" * (high != 1)
@@ -165,8 +170,13 @@ def _one(what: str) -> str:
     return re.sub(r"(\w{3,})s\b", r"\1", what).replace(" and ", " or ")
 
 
-def _list(values: Sequence[str]) -> str:
-    names = list(dict.fromkeys(quoted(value) for value in values))
+def _shape(value: str) -> str:
+    """A shape in words; marks are told as they are."""
+    return SHAPES.get(value) or (f"words shaped like ‘{value}’" if re.search(r"\w", value) else quoted(value))
+
+
+def _list(values: Sequence[str], *, spaced: bool = False) -> str:
+    names = list(dict.fromkeys(quoted(value, spaced=spaced) for value in values))
     if len(names) > MOST + 1:
         names = [*names[:MOST], f"{len(names) - MOST} more"]
     return joined(names, "or")

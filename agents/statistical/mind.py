@@ -5,12 +5,14 @@ Deterministic for a seed. Useful alone, and what every language model falls back
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.mind import Decision, Evidence, View
 from agents.statistical import hypotheses, induction, prompts, prose
 from agents.statistical.certificates import borne_out, certified
 from agents.statistical.choice import chosen_rules
 from agents.statistical.readings import reading_of
+from agents.weighing import OF_EACH
 from memory.records import BUILT_IN, Candidate, Explanation, Hypothesis, LlmCall, Prompt, Record, Rule, Verdict
 from tools.pages import Page
 
@@ -55,8 +57,10 @@ class Statistical:
         found = prose.verdict(evidence, reading, full)
         certificates = certified(compact, evidence.asked)
         told = borne_out(compact, certificates) if evidence.asked else compact
-        left_out = len(compact.clauses) - len(told.clauses)
-        text = prose.sentence(found, evidence, told, reading, untested=left_out)
+        left_out = [clause for clause in compact.clauses if clause not in told.clauses]
+        decided = [compact.clauses[each.clause] for each in certificates if each.of >= OF_EACH]
+        hardly = replace(compact, clauses=tuple(clause for clause in left_out if clause not in decided))
+        text = prose.sentence(found, evidence, told, reading, untested=len(left_out), open_clauses=hardly)
         cited = tuple(record.id for record in _telling(evidence.top))
         return Explanation(found, text, prose.worded(compact), cited, self.name, full, certificates)
 

@@ -3,10 +3,12 @@
 Knows the features of tools/rules.py and their values. Refuses to know which levels matter: it is given those to name.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tools.rules import JOIN, START, visible
 
+NUMBERS = {"2": "two", "3": "three", "4": "four"}
 NAMED, PAIRS = 4, 2  # values a phrase names; the rest are counted
 
 Levels = Mapping[str, float]  # of one feature
@@ -58,7 +60,13 @@ def place(feature: str, levels: Levels, named: Named) -> str:
         return f"in lines indented by {joined(sorted(ranked, key=int), 'or')} spaces"
     if feature in ("column", "position"):
         return _stretch(ranked, "line" if feature == "column" else "text")
-    opening = {"previous": "after ", "previous-word": "after the word ", "second-previous": "two tokens after "}
+    opening = {
+        "previous": "after ",
+        "previous-word": "after the word or mark "
+        if any(not re.search(r"\w", value) for value in ranked)
+        else "after the word ",
+        "second-previous": "two tokens after ",
+    }
     if feature == "previous-class":
         return f"after {_counted([CLASSES.get(value, value) for value in ranked], 'classes of token', 'or')}"
     if feature not in opening:
@@ -69,6 +77,8 @@ def place(feature: str, levels: Levels, named: Named) -> str:
 
 def quoted(token: str, *, spaced: bool = False) -> str:
     """A token between quotation marks, without the space that most words carry in front unless it is asked for."""
+    if token == START:
+        return CLASSES[START]
     if token.strip():
         return f"\u2018{visible(token if spaced else token.removeprefix(' '))}\u2019"
     spaces = len(token) - len(token.rstrip(" "))
@@ -98,7 +108,8 @@ def _after(pairs: Iterable[str], named: Named) -> list[str]:
     before: dict[str, list[str]] = {}
     for pair in pairs:
         first, _, second = pair.partition(JOIN)
-        told = "the start of the text" if first == START else named(first)
+        indents = "\n" in first and not first.strip() and second.startswith(" ")  # whose space is one more of them
+        told = named(f"{first} " if indents else first)
         if told not in before.setdefault(named(second), []):
             before[named(second)].append(told)
     return [f"{second} after {_counted(firsts, 'others', 'or')}" for second, firsts in before.items()]

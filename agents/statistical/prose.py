@@ -1,12 +1,14 @@
 """Words for what the statistics found: the typed verdict and one or two sentences, from the rule and its numbers.
 
 The verdict comes from how much of the variance of the checking pages each kind of feature explains, decided in this
-order: dead, dense, positional, unexplained, single token, token set, n-gram, context. The sentences name what raises
-the unit, then what holds it down, by how much of the activation each clause accounts for.
+order: dead, dense, positional, unexplained, single token, token set, n-gram, context. The sentences name what makes the
+unit fire by itself, then what raises it, both by how much each clause accounts for where the unit fires, then what
+holds it down, by how much it accounts for anywhere; last, what minimal pairs have hardly tested.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -24,9 +26,27 @@ EXPLAINED = 0.06  # less checked variance than this explains nothing
 MOST = 0.9  # of what all features explain
 ONE = 0.85  # of what tokens explain, by one of them
 TELLING = 0.08  # of what the first clause accounts for: less is left to the rule
+FAINT = 0.25  # of firing: a rule that stays below says nothing of where the unit fires
+LARGE = 0.5  # of the largest amount that is told: what is said although it is hardly tested
+NOTHING = Rule(0.0)
 MANY = "Many small influences move it, and none of them stands out."
 UNTESTED = "The rule below predicts it, but minimal pairs bear none of its clauses out."
+ELSEWHERE = "What minimal pairs bear out does not account for where it fires."
+KEY = "shapes: A capitals, a small letters, 0 digits"
 PHRASES = 3  # clauses that a sentence tells
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What a clause does in one direction: where, how much at most, and the squared activation it accounts for.
+
+    anywhere: over all tokens. firing: over those where the unit fires.
+    """
+
+    where: Predicate
+    most: float
+    anywhere: float
+    firing: float
 
 
 def is_dead(evidence: Evidence) -> bool:
@@ -77,11 +97,30 @@ def share_of_one_token(reading: Reading) -> float:
     return max(by_name.values(), default=0.0) / max(sum(by_name.values()), 1e-12)
 
 
-def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *, untested: int = 0) -> str:
+def sentence(
+    found: Verdict,
+    evidence: Evidence,
+    rule: Rule,
+    reading: Reading,
+    *,
+    untested: int = 0,
+    open_clauses: Rule = NOTHING,
+) -> str:
     """The explanation in prose, from the compact rule: its clauses by what they explain, strongest first.
 
-    untested: how many clauses were left out because no minimal pair bears them out.
+    untested: how many clauses were left out because no minimal pair bears them out. open_clauses: those among them of
+    which too few pairs were measured to say so.
     """
+    text = _sentence(found, evidence, rule, reading, untested=untested)
+    firing = evidence.distribution.firing
+    told_of = max((cause.most for cause in _causes(rule, reading, 1, firing)), default=0.0)
+    left = _said([cause.where for cause in _causes(open_clauses, reading, 1, firing) if cause.most >= LARGE * told_of])
+    if left and found not in (Verdict.DEAD, Verdict.UNEXPLAINED):
+        text += f" Hardly tested by minimal pairs: it also rises {_joined(left[: PHRASES - 1])}."
+    return f"{text[:-1]} ({KEY})." if "shape" in text else text
+
+
+def _sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *, untested: int) -> str:
     spread = evidence.distribution
     if found is Verdict.DEAD:
         return stillness(evidence)
@@ -90,7 +129,8 @@ def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *
             "What can be said of the token and of what precedes it explains less than "
             f"{EXPLAINED:.0%} of its variance on text it was not fitted to."
         )
-    raises, lowers = (_causes(rule, reading, sign) for sign in (1, -1))
+    raised, lowered = (_causes(rule, reading, sign, spread.firing) for sign in (1, -1))
+    raises, lowers = (_joined(_said([cause.where for cause in each])[:PHRASES]) for each in (raised, lowered))
     if found is Verdict.POSITIONAL:
         return f"Follows the position in the text, whatever stands there; highest {raises or 'later on'}."
     if found is Verdict.DENSE:
@@ -98,9 +138,19 @@ def sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *
         return ", ".join(["Active on most tokens", *filter(None, parts)]) + "."
     if not raises:
         return f"Held down {lowers}." if lowers else UNTESTED if untested else MANY
-    fires = float(reading.predicted(rule).max()) >= spread.firing
-    opening, limit = ("Fires", "") if fires else ("Rises", ", which alone does not make it fire")
-    return f"{opening} {raises}{limit}{f'; held down {lowers}' if lowers else ''}."
+    highest = float(reading.predicted(rule).max())
+    if highest < FAINT * spread.firing:
+        return ELSEWHERE
+    alone = _said([cause.where for cause in raised if rule.base + cause.most >= spread.firing])[:PHRASES]
+    beside = _said([cause.where for cause in raised if rule.base + cause.most < spread.firing])
+    other = _joined([phrase for phrase in beside if phrase not in alone][: PHRASES - len(alone)])
+    if alone:
+        text = f"Fires {_joined(alone)}{f'; rises {other}' if other else ''}"
+    elif highest >= spread.firing:
+        text = f"Fires where several of these meet, and rises at each: {other}"
+    else:
+        text = f"Rises {other}, which alone does not make it fire"
+    return f"{text}{f'; held down {lowers}' if lowers else ''}."
 
 
 def worded(rule: Rule) -> Rule:
@@ -117,21 +167,43 @@ def clause_told(clause: Clause) -> str:
     return "; ".join(parts)
 
 
-def _causes(rule: Rule, reading: Reading, sign: int) -> str:
-    """What moves the unit in one direction, by the squared activation that each clause accounts for."""
-    ranked = sorted(_accounted(rule, reading), key=lambda item: -item[0])
-    worth = [phrase for removed, way, phrase in ranked if way == sign and removed > TELLING * ranked[0][0]]
-    return phrases.joined(list(dict.fromkeys(worth))[:PHRASES], "and")
+def _said(conditions: Sequence[Predicate]) -> list[str]:
+    """The conditions in words; tokens, and words so far, are one list for a reader."""
+    plain = [each for each in conditions if each.of in ("token", "word")]
+    names = [name for row in zip_longest(*(each.values for each in plain)) for name in row if name is not None]
+    whole = Predicate("token", tuple(names))
+    return list(dict.fromkeys(told(whole if each in plain else each) or "everywhere" for each in conditions))
 
 
-def _accounted(rule: Rule, reading: Reading) -> Iterator[tuple[float, int, str]]:
-    """(squared activation accounted for, sign, phrase) of every clause, for each sign it has."""
+def _joined(phrases_of: Sequence[str]) -> str:
+    """Phrases in a row; where one is a list itself, or has an exception, a semicolon says where it ends."""
+    apart = any("," in phrase or " but not " in phrase for phrase in phrases_of)
+    return "; ".join(phrases_of) if apart else phrases.joined(phrases_of, "and")
+
+
+def _causes(rule: Rule, reading: Reading, sign: int, firing: float) -> list[Cause]:
+    """What moves the unit in one direction and is worth telling, the most telling first."""
+    every = list(_accounted(rule, reading, firing))
+    most = max((cause.anywhere for _, cause in every), default=0.0)
+    loudest = max((cause.firing for way, cause in every if way == 1), default=0.0)
+    worth = [
+        cause
+        for way, cause in every
+        if way == sign and (cause.anywhere > TELLING * most or (sign == 1 and cause.firing > TELLING * loudest))
+    ]
+    return sorted(worth, key=lambda cause: (-cause.firing, -cause.anywhere) if sign == 1 else (-cause.anywhere, 0.0))
+
+
+def _accounted(rule: Rule, reading: Reading, firing: float) -> Iterator[tuple[int, Cause]]:
+    """The direction and the cause of every clause, for each direction it has."""
+    fires = reading.measured >= firing
     for clause in rule.clauses:
         for sign in (1, -1):
             condition = cause(clause, sign)
             if condition is not None:
                 amount = np.maximum(0.0, sign * reading.predicted(Rule(0.0, (clause,))))
-                yield float(np.square(amount).sum()), sign, told(condition) or "everywhere"
+                squares = np.square(amount)
+                yield sign, Cause(condition, float(amount.max()), float(squares.sum()), float(squares[fires].sum()))
 
 
 def stillness(evidence: Evidence) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agents.statistical.certificates import stands
 from graphs.report.findings import Change, Findings
 from graphs.report.visible import number, percent, visible
 from memory.records import BUILT_IN, Certificate, Clause, Explanation, Predicate, Record, Rule, Score, Status
@@ -74,7 +75,7 @@ def proven_lines(findings: Findings) -> list[RuleLine]:
     for each in findings.explanation.certificates:
         if 0 <= each.clause < len(lines):
             pairs = [(records[one], records[other]) for one, other in each.pairs if {one, other} <= records.keys()]
-            lines[each.clause] = replace(lines[each.clause], proof=Proof(certified(each), tuple(pairs), bears(each)))
+            lines[each.clause] = replace(lines[each.clause], proof=Proof(certified(each), tuple(pairs), stands(each)))
     untested = Proof("no minimal pair tests this") if findings.explanation.certificates else None
     return [line if line.proof else replace(line, proof=untested) for line in lines]
 
@@ -87,12 +88,6 @@ def certified(each: Certificate) -> str:
     if not each.base_of:
         return f"{told}; no pair was measured in which no clause changes"
     return f"{told}; {each.base} of {each.base_of} in which no clause changes moved as far"
-
-
-def bears(each: Certificate) -> bool:
-    """Whether most pairs moved the clause's way, and more often than those in which no clause changes move."""
-    base = each.base / each.base_of if each.base_of else 0.0
-    return each.held / each.of > max(0.5, base)
 
 
 def largest_level(rule: Rule) -> float:

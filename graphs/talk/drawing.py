@@ -6,8 +6,9 @@ Knows rich's Text, never its markup; every string is made visible first. Refuses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from agents.statistical.certificates import stands
 from graphs.report.visible import number, percent, visible
-from graphs.report.wording import RuleLine, bears, beats_floor, certified, rule_lines
+from graphs.report.wording import RuleLine, beats_floor, certified, rule_lines
 from memory.records import BUILT_IN, Certificate, Explanation, Fate, Hypothesis, Record, Rule, Score, Status
 from tools.rules import predict, shown
 
@@ -123,7 +124,7 @@ def _proof(proof: Certificate, known: dict[int, Record]) -> "Iterator[Text]":
     from rich.text import Text
 
     cited = "; ".join(f"{one}–{other}" for one, other in proof.pairs[:4])
-    yield words(f"     {certified(proof)} (records {cited})", "green" if bears(proof) else "red")
+    yield words(f"     {certified(proof)} (records {cited})", "green" if stands(proof) else "red")
     for identity in proof.pairs[0] if proof.pairs else ():
         if (record := known.get(identity)) is not None and record.values:
             end = visible("".join(record.tokens))

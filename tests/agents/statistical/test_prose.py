@@ -72,6 +72,29 @@ def test_what_never_reaches_firing_only_rises() -> None:
     assert said(clauses(token={" self": 1.0})) == "Rises on ‘self’, which alone does not make it fire."
 
 
+def test_what_fires_by_itself_is_told_from_what_only_raises_and_comes_first() -> None:
+    rule = clauses(
+        previous={"(": 1.5, ".": 1.5}, token={" self": 3.0, " x": 2.9, " key": 2.8}, word={"node": 2.7}
+    )
+    assert said(rule) == "Fires on ‘self’, ‘node’, ‘x’ or ‘key’; rises after ‘(’ or ‘.’."
+
+
+def test_what_fires_only_where_several_meet_is_said_to() -> None:
+    rule = clauses(token={" self": 1.2}, previous_class={"spaces": 0.1, "punctuation": 1.2, "lower case": 1.2})
+    assert said(rule).startswith("Fires where several of these meet, and rises at each: ")
+
+
+def test_a_rule_that_tells_only_what_holds_it_down_does_not_say_where_it_fires() -> None:
+    assert said(clauses(token={" self": 0.2}, inside={"comment": -2.0})) == prose.ELSEWHERE
+
+
+def test_what_is_hardly_tested_is_said_apart() -> None:
+    shown = evidence(pages("single token", seed=1, number=12))
+    rule, left = clauses(token={" self": 4.0}), clauses(previous={"(": 3.0}, second_previous={"(": 0.5})
+    told = prose.sentence(Verdict.CONTEXT, shown, rule, read(shown.pages), open_clauses=left)
+    assert told == "Fires on ‘self’. Hardly tested by minimal pairs: it also rises after ‘(’."
+
+
 def test_small_levels_are_left_to_the_rule() -> None:
     assert said(clauses(token={" self": 3.0, " x": 0.5}, previous={"(": -0.4})) == "Fires on ‘self’."
 
@@ -97,6 +120,7 @@ def test_a_dense_unit_is_told_by_where_it_is_highest_and_lowest() -> None:
         ("pair", [f".{JOIN}x", f"({JOIN}x", f"[{JOIN}y"], "‘x’ after ‘.’ or ‘(’ and ‘y’ after ‘[’"),
         ("pair", [f"{START}{JOIN} y"], "‘y’ after the start of the text"),
         ("class-pair", [f"digits{JOIN}quote"], "quotation marks after numbers"),
+        ("pair", [f"\n   {JOIN} return"], "‘return’ after a line break with 4 spaces"),
     ],
 )  # fmt: skip
 def test_what_the_token_is(feature: str, values: list[str], told: str) -> None:
@@ -110,6 +134,7 @@ def test_what_the_token_is(feature: str, values: list[str], told: str) -> None:
     [
         ("previous", [" if", START], "after the start of the text or ‘if’"),
         ("previous-word", ["def"], "after the word ‘def’"),
+        ("previous-word", ["def", "/"], "after the word or mark ‘def’ or ‘/’"),
         ("second-previous", ["."], "two tokens after ‘.’"),
         ("previous-class", ["digits"], "after numbers"),
         ("line-opening", [START], "at the start of a line"),
@@ -150,6 +175,11 @@ def test_every_clause_says_in_words_what_it_does() -> None:
         (Predicate("line-words", high=0), "in the first word of the line"),
         (Predicate("line-words", low=1, high=2), "at words 2 to 3 of the line"),
         (Predicate("near-word", (" def",), high=1), "with ‘def’ at most 1 word before"),
+        (Predicate("run-of-constant", high=0), "on text that ends in no capital, digit or underscore"),
+        (Predicate("line-text", ("=",)), "with ‘=’ anywhere earlier in the line"),
+        (Predicate("word-back-2", (START, "if")), "two words after the start of the text or ‘if’"),
+        (Predicate("runs-2", (" a", "Aa.")), "on what completes the shape ‘·a’ or ‘Aa.’"),
+        (Predicate("shape", (".", "a.a", "a")), "on ‘.’, words shaped like ‘a.a’ or lower-case words"),
     ],
 )
 def test_how_many_is_said_in_plain_words(asked: Predicate, told: str) -> None:
