@@ -16,17 +16,18 @@ def weighed(hypothesis: Hypothesis, records: Iterable[Record], *, firing: float)
 
     A prediction counts when both sides have been tested: firing alone is what any always-on claim would predict. A
     claim in words says that something fires, so a trigger that only rises, below `firing`, breaks it; the reason tells
-    how far each side rose. A claim of the built-in mind says by how much it rises where its condition holds: each
-    minimal pair is read at its texts' ends, and keeps the prediction when the end moves by MOVED of that.
+    how far each side rose, at its highest token. A claim of the built-in mind says by how much it rises where its
+    condition holds: each minimal pair is read at its texts' ends, and keeps the prediction when the end moves by MOVED
+    of that.
     """
-    own = [record for record in records if record.prompt.hypothesis == hypothesis.id and record.peak is not None]
+    own = [record for record in records if record.prompt.hypothesis == hypothesis.id and record.values]
     own = [record for record in own if record.prompt.predicted is not None]
     level = _level(hypothesis)
     if level is not None:
         return _graded(hypothesis, own, level)
     peaks: dict[bool, list[float]] = {True: [], False: []}
     for record in own:
-        peaks[bool(record.prompt.predicted)].append(record.peak or 0.0)
+        peaks[bool(record.prompt.predicted)].append(max(record.values))
     kept = {side: sum((peak >= firing) == side for peak in found) for side, found in peaks.items()}
     hits, total = sum(kept.values()), sum(map(len, peaks.values()))
     fate, reason = _fate(kept, peaks, firing)

@@ -36,7 +36,8 @@ def run(
         say(told(error), error=True)
         return 2
     finally:
-        tracing.flush()
+        if line := tracing.flush():  # of a run that failed or was stopped; a finished one has told it
+            say(line)
 
 
 def read_dotenv(path: Path | None = None) -> None:

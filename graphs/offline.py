@@ -17,7 +17,6 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "WANDB_MODE": "disabled",
     "LANGGRAPH_STRICT_MSGPACK": "true",
 }
 

@@ -6,6 +6,7 @@ says how to explain it. tools/scanner.py has the figures and the ranks.
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from graphs import command
 from graphs.command import survey_watcher
-from graphs.settings import SettingError, choose_corpus, choose_model, home, set_defaults
+from graphs.settings import SettingError, check_numbers, choose_corpus, choose_model, elsewhere, home, set_defaults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,8 +78,10 @@ def _scan(arguments: argparse.Namespace) -> int:
     console.print(_table(listed, rank=given["rank"], of=len(ranked)))
     unit = listed[_choice(given.get("choose"), len(listed))]
     page = _written(unit, survey, listed, given["rank"], model=subject.name, folder=Path(home(arguments)) / "scans")
-    source = "".join(f" --{name} {given[name]}" for name in ("model", "corpus") if name in given)
-    console.print(clean(f"explain it: python -m graphs.interpret --layer {unit.hook} --neuron {unit.index}{source}"))
+    said = [name for name in ("model", "corpus", "survey_tokens") if given.get(name) is not None]
+    source = "".join(f" --{name.replace('_', '-')} {shlex.quote(str(given[name]))}" for name in said)
+    asked = f"--layer {unit.hook} --neuron {unit.index}{source}{elsewhere(arguments)}"
+    console.print(clean(f"explain it: python -m graphs.interpret {asked}"), soft_wrap=True)
     console.print(clean(f"read on {corpus}, {survey.tokens:,} tokens"))
     print(page.resolve())
     return 0
@@ -109,7 +112,8 @@ def _surveyed(arguments: argparse.Namespace) -> "tuple[Subject, Survey, str]":
     model = choose_model(given.get("model"), given.get("corpus"))
     corpus = choose_corpus(given.get("corpus"), model.name)
     subject = load(model.name, FOLDER if model.name == NAME else None, given.get("device", Means.device))
-    tokens = given.get("survey_tokens")
+    if (tokens := given.get("survey_tokens")) is not None:
+        check_numbers({"survey_tokens": tokens})
     folder, watch = Path(home(arguments)), survey_watcher()
     survey = take(subject, corpus.name, folder, bank=subject.neurons, tokens=tokens, progress=watch)
     return subject, survey, corpus.name

@@ -129,7 +129,7 @@ def means(arguments: argparse.Namespace, model: Choice, corpus: Choice, mind: Ch
     given = vars(arguments)
     _check_unit(given, model.name)
     passed = {name: value for name, value in given.items() if name in PASSED}
-    _check(passed)
+    check_numbers(passed)
     position = str(given.get("position", "max"))
     if not re.fullmatch(r"max|last|mean|-?[0-9]{1,9}", position):
         raise SettingError(f"--position is max, last, mean or an index, not '{position}'")
@@ -196,7 +196,7 @@ def _check_words(given: dict[str, Any]) -> None:
             raise SettingError(f"--{name.replace('_', '-')} is not UTF-8: {words!a}")
 
 
-def _check(passed: dict[str, Any]) -> None:
+def check_numbers(passed: dict[str, Any]) -> None:
     """Raise SettingError for a number that makes no sense, NaN and infinity among them."""
     for name, value in passed.items():
         flag = f"--{name.replace('_', '-')}"
@@ -204,8 +204,8 @@ def _check(passed: dict[str, Any]) -> None:
             raise SettingError(f"{flag} must be above zero, not {value}")
         if name in FROM_ZERO and not 0 <= value < math.inf:
             raise SettingError(f"{flag} must be zero or more, not {value}")
-    if passed["seed"] > LARGEST_SEED:
-        raise SettingError(f"--seed is at most {LARGEST_SEED}, not {passed['seed']:.3g}")
+    if (seed := passed.get("seed", 0)) > LARGEST_SEED:
+        raise SettingError(f"--seed is at most {LARGEST_SEED}, not {seed:.3g}")
 
 
 def _lines(path: Path) -> list[str]:
@@ -214,7 +214,7 @@ def _lines(path: Path) -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(
             f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"

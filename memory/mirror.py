@@ -39,6 +39,8 @@ class Mirror:
 
     def _begin(self, name: str, config: dict[str, Any]) -> None:
         self._run = importlib.import_module("wandb").init(project=name, config=config, settings=SETTINGS)
+        if getattr(self._run, "disabled", False):
+            raise RuntimeError("W&B is turned off here (WANDB_MODE)")
 
     def _tell(self, call: Callable[[], None]) -> Any:
         def told() -> None:

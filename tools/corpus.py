@@ -2,7 +2,8 @@
 
 Knows folders, .txt, .jsonl and .parquet files, hub datasets (`hf:NAME`) and the interpreter's own standard library.
 Every document falls into the evidence half or the held-out half by a hash of its text, so equal documents never
-straddle the split; a row that stood in another document is left out. Refuses to know what is looked for in the text.
+straddle the split; a row that stood in another document is left out. A folder is read without the data folder that
+may lie in it. Refuses to know what is looked for in the text.
 """
 
 import hashlib
@@ -10,8 +11,10 @@ import json
 import os
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 
@@ -40,6 +43,7 @@ TEXT_FILES = {
     ".tex",
     ".csv",
 }
+ROWS_OF_TEXT = {".jsonl", ".parquet"}  # files of many documents, which may be of any size
 
 
 class CorpusError(ValueError):
@@ -79,15 +83,15 @@ class Rows:
         return self.tokens[row, : self.lengths[row]].tolist()
 
 
-def documents(spec: str) -> Iterator[Document]:
-    """Every document of a corpus. Raises CorpusError when there is none."""
+def documents(spec: str, *, without: Path | None = None) -> Iterator[Document]:
+    """Every document of a corpus, but for those in the folder `without`. Raises CorpusError when there is none."""
     path = Path(spec)
     if spec == STANDARD_LIBRARY:
-        yield from _folder(_standard_library(), suffixes={".py"})
+        yield from _folder(_standard_library(), suffixes={".py"}, without=without)
     elif spec.startswith("hf:"):
         yield from _hub(spec[3:])
     elif path.is_dir():
-        yield from _folder(path, suffixes=TEXT_FILES)
+        yield from _folder(path, suffixes=TEXT_FILES | ROWS_OF_TEXT, without=without)
     elif not path.exists():
         raise CorpusError(
             f"corpus '{spec}' does not exist: give a folder, a .txt, .jsonl or .parquet file, or hf:DATASET"
@@ -100,15 +104,15 @@ def documents(spec: str) -> Iterator[Document]:
         yield from _sections(path)
 
 
-def rows(subject: Subject, spec: str, tokens: int) -> Rows:
+def rows(subject: Subject, spec: str, tokens: int, *, without: Path | None = None) -> Rows:
     """Rows for about `tokens` tokens, half evidence and half held out, documents in the order of their hashes.
 
-    Raises CorpusError when either half is empty.
+    without: a folder that is passed over. Raises CorpusError when either half is empty.
     """
     kept: list[tuple[list[int], bool, str]] = []
     room = {False: tokens // 2, True: tokens // 2}
     read: set[tuple[int, ...]] = set()
-    for document in sorted(_distinct(documents(spec)), key=lambda found: found.digest[1:]):
+    for document in sorted(_distinct(documents(spec, without=without)), key=lambda found: found.digest[1:]):
         if room[document.held_out] > 0:
             for ids, source in _rows(subject, document):
                 if (row := tuple(ids)) not in read:  # documents may begin alike
@@ -118,7 +122,7 @@ def rows(subject: Subject, spec: str, tokens: int) -> Rows:
         if max(room.values()) <= 0:
             break
     if len({held for _, held, _ in kept}) < 2:
-        raise CorpusError(f"corpus '{spec}' is too small: it needs several documents of {SHORTEST_ROW} tokens and more")
+        raise CorpusError(_too_small(spec))
     kept.sort(key=lambda row: (row[1], -len(row[0])))  # stable: full rows first, so short ones share batches
     grid = np.zeros((len(kept), min(ROW_TOKENS, subject.context - 1)), np.int32)
     for line, (ids, _, _) in zip(grid, kept, strict=True):
@@ -127,11 +131,21 @@ def rows(subject: Subject, spec: str, tokens: int) -> Rows:
     return Rows(grid, lengths, np.array([held for _, held, _ in kept]), tuple(source for _, _, source in kept))
 
 
-def fingerprint(spec: str) -> str:
-    """A short name for what a corpus holds now: paths, sizes and times of its files, or the dataset's name."""
-    path = _standard_library() if spec == STANDARD_LIBRARY else Path(spec)
-    files = _files(path) if path.is_dir() else [path] if path.exists() else []
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+def _too_small(spec: str) -> str:
+    small = f"corpus '{spec}' is too small: it needs several documents of {SHORTEST_ROW} tokens and more"
+    if not Path(spec).is_dir():
+        return small
+    read = len(_files(Path(spec), TEXT_FILES | ROWS_OF_TEXT))
+    kinds = f"texts below {LARGEST_FILE // 1_000_000} MB ({' '.join(sorted(TEXT_FILES))}), .jsonl and .parquet"
+    return f"{small}; {read} files of that folder are of a kind that is read: {kinds}"
+
+
+def fingerprint(spec: str, *, without: Path | None = None) -> str:
+    """A short name for what a corpus holds now: paths, sizes and times of what is read, or the dataset's name."""
+    library = spec == STANDARD_LIBRARY
+    path, suffixes = (_standard_library(), {".py"}) if library else (Path(spec), TEXT_FILES | ROWS_OF_TEXT)
+    found = _files(path, suffixes, without) if path.is_dir() else [(path, path.stat())] if path.exists() else []
+    stats = [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in found]
     return hashlib.sha256(repr((spec, stats)).encode()).hexdigest()[:12]
 
 
@@ -161,18 +175,31 @@ def _standard_library() -> Path:
     return Path(sysconfig.get_paths()["stdlib"])
 
 
-def _files(folder: Path) -> list[Path]:
-    """Every file below a folder, in order; installed packages, caches and hidden folders are passed over."""
-    found = []
+def _files(folder: Path, suffixes: set[str], without: Path | None = None) -> list[tuple[Path, os.stat_result]]:
+    """Every file below a folder that is read, in order, and how it stands.
+
+    Installed packages, caches, hidden folders, `without` and what vanishes meanwhile are passed over.
+    """
+    found, out = [], without.resolve() if without is not None else None
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in SKIPPED and not name.startswith(".")]
-        found += [Path(root) / name for name in names]
-    return sorted(path for path in found if path.is_file())
+        known = [name for name in folders if name not in SKIPPED and not name.startswith(".")]
+        folders[:] = [name for name in known if (Path(root) / name).resolve() != out]
+        for path in (Path(root) / name for name in names):
+            with suppress(OSError):
+                stat = path.stat() if path.suffix in suffixes else None
+                if stat and S_ISREG(stat.st_mode) and (path.suffix in ROWS_OF_TEXT or stat.st_size < LARGEST_FILE):
+                    found.append((path, stat))
+    return sorted(found, key=lambda each: each[0])
 
 
-def _folder(folder: Path, *, suffixes: set[str]) -> Iterator[Document]:
-    for path in _files(folder):
-        if path.suffix in suffixes and path.stat().st_size < LARGEST_FILE:
+def _folder(folder: Path, *, suffixes: set[str], without: Path | None) -> Iterator[Document]:
+    """A file that cannot be read is passed over: there are others."""
+    for path, _ in _files(folder, suffixes, without):
+        if path.suffix in ROWS_OF_TEXT:
+            with suppress(CorpusError, PermissionError):
+                yield from (_json_lines if path.suffix == ".jsonl" else _parquet)(path)
+            continue
+        with suppress(PermissionError):
             text = _text(path)
             if text is not None and text.strip():
                 yield Document(str(path), text)
@@ -203,8 +230,8 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _text(path: Path) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, PermissionError):
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
         return None
     return None if "\0" in text else text
 
@@ -220,38 +247,43 @@ def _json_lines(path: Path) -> Iterator[Document]:
     for number, line in enumerate(_readable(path).split("\n"), 1):
         try:
             row = json.loads(line) if line.strip() else {}
-        except json.JSONDecodeError as error:
-            raise CorpusError(f"corpus '{path}' line {number} is not JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", None) or str(error)
+            raise CorpusError(f"corpus '{path}' line {number} is not JSON: {reason}") from error
         text = row.get("text") if isinstance(row, dict) else row
         if isinstance(text, str) and text.strip():
             yield Document(f"{path}#{number}", text)
 
 
 def _parquet(path: Path) -> Iterator[Document]:
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import ArrowInvalid, ArrowNotImplementedError, parquet
 
+    number = 0
     try:
         file = parquet.ParquetFile(path)
-    except ArrowInvalid as error:
-        raise CorpusError(f"corpus '{path}' is not a parquet file") from error
-    if "text" not in file.schema_arrow.names:
-        raise CorpusError(f"corpus '{path}' has no column 'text', only {', '.join(file.schema_arrow.names)}")
-    number = 0
-    for batch in file.iter_batches(columns=["text"]):
-        for text in batch.column("text").to_pylist():
-            number += 1
-            if isinstance(text, str) and text.strip():
-                yield Document(f"{path}#{number}", text)
+        if "text" not in file.schema_arrow.names:
+            raise CorpusError(f"corpus '{path}' has no column 'text', only {', '.join(file.schema_arrow.names)}")
+        for batch in file.iter_batches(columns=["text"]):
+            for text in batch.column("text").to_pylist():
+                number += 1
+                if isinstance(text, str) and text.strip():
+                    yield Document(f"{path}#{number}", text)
+    except (ArrowInvalid, ArrowNotImplementedError, UnicodeDecodeError) as error:
+        where = f" behind row {number}" if number else ""
+        raise CorpusError(f"corpus '{path}' is not a parquet file that can be read{where}") from error
 
 
 def _hub(name: str) -> Iterator[Document]:
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
     try:
         dataset = load_dataset(name, split="train")
     except OSError as error:
         raise CorpusError(f"corpus 'hf:{name}' cannot be had: the hub does not answer and no copy is cached") from error
-    except ValueError as error:
+    except (ValueError, RuntimeError, IndexError, DatasetsError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from error  # such as a disk that is full
         reason = " ".join(str(error).split())[:160]
         raise CorpusError(f"corpus 'hf:{name}' cannot be had: {reason}") from error
     for number, row in enumerate(dataset):

@@ -133,23 +133,34 @@ def take(
     """
     tokens = tokens or survey_tokens(subject)
     bank = bank or subject.neurons
-    name = [subject.hash, corpus.fingerprint(spec), str(tokens), *([bank.name] if bank.name else [])]
+    name = [subject.hash, corpus.fingerprint(spec, without=home), str(tokens), *([bank.name] if bank.name else [])]
     folder = home / "surveys" / "-".join(name)
+    try:
+        return _taken(subject, bank, spec, folder, home, tokens=tokens, progress=progress)
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, KeyError) as error:
+        raise corpus.CorpusError(
+            f"the survey in {folder} cannot be read: remove that folder, and it is taken again"
+        ) from error
+
+
+def _taken(
+    subject: Subject, bank: Bank, spec: str, folder: Path, home: Path, *, tokens: int, progress: Progress | None
+) -> Survey:
     whole = folder / "survey.safetensors"
     if not whole.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):  # one process reads, others wait for what it reads
             if not whole.exists():
-                rows = _kept_rows(subject, spec, folder, tokens)
+                rows = _kept_rows(subject, spec, folder, tokens, without=home)
                 _read(subject, bank, rows, folder=folder, progress=progress)
     (folder / PARTIAL).unlink(missing_ok=True)
     return Survey(folder)
 
 
-def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int) -> corpus.Rows:
+def _kept_rows(subject: Subject, spec: str, folder: Path, tokens: int, *, without: Path) -> corpus.Rows:
     path = folder / "rows.safetensors"
     if not path.exists():
-        rows = corpus.rows(subject, spec, tokens)
+        rows = corpus.rows(subject, spec, tokens, without=without)
         beside = folder / "sources.writing"
         beside.write_text(json.dumps(rows.sources), encoding="utf-8")
         beside.replace(folder / "sources.json")

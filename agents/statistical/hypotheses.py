@@ -122,7 +122,7 @@ def _hypothesis(claim: Claim, pairs: Sequence[tuple[str, str]], verb: str) -> Hy
 
 def _fires(evidence: Evidence) -> bool:
     """Whether anything measured so far fires."""
-    return any(record.peak is not None and record.peak >= evidence.distribution.firing for record in evidence.top)
+    return any(record.values and max(record.values) >= evidence.distribution.firing for record in evidence.top)
 
 
 def _candidates(evidence: Evidence) -> list[Claim]:

@@ -68,7 +68,7 @@ class Actor:
         means = replace(self._asked.means, home=str(home))
         self._night = Night(home / "overnight" / self._asked.name, means, self._asked.workers)
         (home / SURVEYS).mkdir()
-        begins = f"{self._subject.hash}-{corpus.fingerprint(means.corpus)}-"
+        begins = f"{self._subject.hash}-{corpus.fingerprint(means.corpus, without=self._asked.home)}-"
         seen = list(surveys(self._asked.home, begins))
         for folder in seen:
             (home / SURVEYS / folder.name).symlink_to(folder.resolve())

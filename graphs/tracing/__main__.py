@@ -63,7 +63,7 @@ def _replayed(batches: list[Path], asked: Service) -> tuple[int, str]:
     with requests.Session() as http:
         for path in batches:
             try:
-                trouble = send(http, asked, read(path), timeout=TIMEOUT)
+                trouble = send(http, asked, read(path, asked.url), timeout=TIMEOUT)
             except BadBatch as error:
                 wrong = f"was not asked: {error}"
                 continue

@@ -109,7 +109,7 @@ class Delivery:
         with self._changed:
             path, last = self._waiting[0], self._until is not None
         try:
-            trouble = send(http, self._service, read(path), timeout=self._timeout())
+            trouble = send(http, self._service, read(path, self._service.url), timeout=self._timeout())
         except FileNotFoundError:  # sent by a replay meanwhile
             trouble = None
         except (OSError, BadBatch) as error:

@@ -13,7 +13,7 @@ from typing import Any
 from graphs.tracing.delivery import Delivery
 from graphs.tracing.outbox import Outbox, session
 from graphs.tracing.service import Service, hidden
-from graphs.tracing.trimming import told_metadata, trimmed
+from graphs.tracing.trimming import telling_client, told_metadata, trimmed
 
 SECONDS = 3.0  # that a process waits for LangSmith, all in all
 MOMENT = 1.0  # of them for the address of a trace
@@ -39,7 +39,7 @@ class Link:
         for name in QUIET:
             logging.getLogger(name).addHandler(logging.NullHandler())
         self.service = service
-        self._outbox = Outbox(folder)
+        self._outbox = Outbox(folder, service.url)
         self._left = SECONDS
         self._addresses: dict[str, str | None] = {}
         self.client = self._client()  # raises what is wrong with the environment before a thread is there
@@ -61,10 +61,11 @@ class Link:
         unsent, why = self._delivery.close(max(0.0, until - time.monotonic()))
         lost = f"{_counted(self._outbox.lost)} lost ({self._outbox.why})" if self._outbox.lost else ""
         folder = self._outbox.folder
-        kept = f"{_counted(unsent)} kept in {folder}; python -m graphs.tracing --replay {shlex.quote(str(folder))}"
+        replay = f"python -m graphs.tracing --replay {shlex.quote(str(folder))}"
         if unsent:
-            return f"not traced: LangSmith {why}: {f'{lost}, ' if lost else ''}{kept} sends them"
-        return f"not traced: {lost}" if lost else None
+            kept = f"{_counted(unsent)} kept in {folder}; {replay} sends them"
+            return f"not traced: LangSmith {why}: {f'{lost}, ' if lost else ''}{kept}"
+        return f"not traced: {lost}; {replay} sends what is there and makes room" if lost else None
 
     def told(self) -> str | None:
         """The line that says where the last trace is; None when there was none."""
@@ -75,9 +76,9 @@ class Link:
         return f"trace: {where}" + (f" (the last of {len(self._addresses)})" if len(self._addresses) > 1 else "")
 
     def _client(self) -> Any:
-        from langsmith import Client, run_trees
+        from langsmith import run_trees
 
-        client = Client(
+        client = telling_client()(
             api_url=self.service.url,
             api_key=self.service.key,
             workspace_id=self.service.workspace,

@@ -6,7 +6,6 @@ written for a failed batch: endpoint, headers and body. No file holds the key.
 """
 
 import base64
-import binascii
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import requests
@@ -39,16 +39,19 @@ class Batch:
 
 
 class Outbox:
-    """Keeps batches in a folder; `lost` counts those that could not be kept, `why` says what kept the last from it."""
+    """Keeps batches for the service at `url` in a folder.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `lost` counts those that could not be kept, `why` says what kept the last from it.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self._url = folder, _public(url)
         self.lost, self.why = 0, ""
         self._put = 0
 
     def put(self, batch: Batch) -> Path | None:
         """The file that the batch is in now; None when it could not be kept."""
-        data = {"version": 1, "endpoint": ENDPOINT, "headers": batch.headers}
+        data = {"version": 1, "url": self._url, "endpoint": ENDPOINT, "headers": batch.headers}
         content = json.dumps(data | {"body_base64": base64.b64encode(batch.body).decode()}).encode()
         self._put += 1
         path = self.folder / f"trace_{time.time():.6f}_{os.getpid():08x}{self._put:06d}.json"
@@ -84,16 +87,28 @@ def _held(folder: Path) -> int:
     return held
 
 
-def read(path: Path) -> Batch:
-    """The batch in a file. Raises BadBatch, and FileNotFoundError when it was sent meanwhile."""
+def read(path: Path, url: str) -> Batch:
+    """The batch in a file, if it is for the service at `url`. Raises BadBatch; FileNotFoundError when it was sent."""
     try:
         data = json.loads(path.read_bytes())
         if data["endpoint"].strip("/") != ENDPOINT:
             raise BadBatch(f"{path.name} is for another endpoint than {ENDPOINT}")
+        if (meant := data.get("url", _public(url))) != _public(url):
+            raise BadBatch(f"{path.name} is for {meant!s:.200}")
         headers = {name: str(value) for name, value in data["headers"].items() if name in KEPT_HEADERS}
+        if not all(value.isprintable() and value == value.strip() for value in headers.values()):
+            raise BadBatch(f"{path.name} has headers that cannot be sent")
         return Batch(headers, base64.b64decode(data["body_base64"], validate=True))
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError, binascii.Error) as error:
+    except BadBatch:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadBatch(f"{path.name} is no batch: {type(error).__name__}") from error
+
+
+def _public(url: str) -> str:
+    """An address without a name and a password that may be in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def session(outbox: Outbox, put: Callable[[Path], None]) -> "requests.Session":

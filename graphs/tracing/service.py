@@ -33,6 +33,9 @@ class Service:
 def settle() -> str | None:
     """Turn tracing off when it cannot be had, and return the line that says why; else leave one switch on."""
     asked = _asked()
+    os.environ.pop("LANGCHAIN_HANDLER", None)  # of a tracer that is no more: LangChain raises where it is set
+    if "LANGCHAIN_TRACING" in os.environ:  # likewise, to anything but false
+        os.environ["LANGCHAIN_TRACING"] = "false"
     if not asked:
         return None
     found = service()
@@ -60,7 +63,7 @@ def service() -> Service | None:
 
 def hidden(part: str) -> bool:
     """Whether whoever runs this wants none of the INPUTS, OUTPUTS or METADATA to be sent."""
-    return _variable(f"HIDE_{part}") == "true"
+    return (_variable(f"HIDE_{part}") or "").lower() not in ("", "0", "false", "no", "off")
 
 
 def unsent(home: Path) -> Path:

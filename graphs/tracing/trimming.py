@@ -9,12 +9,18 @@ from collections.abc import Set as AnySet
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from graphs.tracing.service import hidden
+
+if TYPE_CHECKING:
+    from langsmith import Client
 
 TEXT = 2000  # characters of a text
 ITEMS = 5  # of a list
 NUMBERS = 3  # that may stand side by side
 KEYS = 40  # of a dictionary
+KIND = 80  # of an error whose words are private: what kind it is
 DEPTH = 12
 WORKINGS = frozenset({"langgraph_triggers", "langgraph_path", "langgraph_checkpoint_ns", "ls_integration"})
 
@@ -87,3 +93,26 @@ def _text(value: str) -> str:
 
 def _named(value: Any) -> str:
     return f"a {type(value).__name__}"
+
+
+def telling_client() -> "type[Client]":
+    """LangSmith's client without what its hooks do not reach: how a model was made, and errors at length."""
+    from langsmith import Client
+
+    class Telling(Client):
+        def create_run(self, name: str, inputs: dict[str, Any], run_type: Any, **more: Any) -> None:
+            super().create_run(name, inputs, run_type, **_told(more))
+
+        def update_run(self, run_id: Any, **more: Any) -> None:
+            super().update_run(run_id, **_told(more))
+
+    return Telling
+
+
+def _told(more: dict[str, Any]) -> dict[str, Any]:
+    """What goes with a run beside its payload. A parser's error quotes the whole answer, and its traceback again."""
+    kept = {name: value for name, value in more.items() if name != "serialized"}
+    if isinstance(error := kept.get("error"), str):
+        private = hidden("OUTPUTS") or hidden("INPUTS")
+        kept["error"] = error.partition("(")[0][:KIND] if private else error[:TEXT]
+    return kept

@@ -6,6 +6,7 @@ Knows what a service can answer, and what that means for the next batch. Refuses
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from graphs.tracing.outbox import ENDPOINT, Batch
 from graphs.tracing.service import Service
@@ -62,7 +63,10 @@ def project_address(http: "requests.Session", service: Service, *, timeout: Time
         tenant, project = uuid.UUID(found["tenant_id"]), uuid.UUID(found["id"])
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return f"{get_host_url(None, service.url)}/o/{tenant}/projects/p/{project}"
+    hosted = urlsplit(service.url).hostname or ""
+    own = service.url.removesuffix("/v1").removesuffix("/api")
+    pages = get_host_url(None, service.url) if hosted.endswith("smith.langchain.com") else own
+    return f"{pages}/o/{tenant}/projects/p/{project}"
 
 
 def _trouble(status: int, retry_after: str) -> Trouble | None:

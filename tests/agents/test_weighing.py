@@ -1,6 +1,7 @@
 """A claim meets its fate by what was measured: both sides tested, enough of each, and the levels told."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,16 @@ def test_a_fate_needs_enough_of_both_sides(fires: list[float], silent: list[floa
 def test_a_peak_that_just_reaches_firing_fires() -> None:
     assert fate([2.0] * 3, [1.999] * 3).hits == 6
     assert fate([1.999] * 3, [2.0] * 3).misses == 6
+
+
+@pytest.mark.parametrize("policy_reads", [0.4, None])
+def test_whether_a_text_fires_does_not_hang_on_what_is_read_of_it(policy_reads: float | None) -> None:
+    """With --position mean or an index a peak is something else than the highest value."""
+    both = [
+        replace(each, tokens=("a", "b"), token_ids=(1, 2), values=(each.values[0], 0.0), peak=policy_reads)
+        for each in records([5.0] * 4, True) + records([0.0] * 4, False)
+    ]
+    assert weighed(CLAIM, both, firing=2.0).fate is Fate.SUPPORTED
 
 
 def test_an_always_on_unit_supports_nothing() -> None:

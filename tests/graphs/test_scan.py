@@ -1,13 +1,14 @@
 """The scanner's command: a table, a choice, a histogram on disk; what makes no sense is one line."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from graphs.scan import layers, main
-from graphs.settings import SettingError
+from graphs.settings import SettingError, parser
 from tests.graphs.small_runs import unprintable
 
 
@@ -35,17 +36,22 @@ def test_the_best_are_listed_and_the_chosen_ones_histogram_is_saved(
 
 
 def test_a_person_can_be_asked_which_one(
-    words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    words: Callable[..., list[str]], home: Path, corpus_folder: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr("builtins.input", lambda _: "1")
     assert main(words("--layers", "0", "--choose", "ask", "--least-active", "0.3", "--least-silent", "0.3")) == 0
-    assert "explain it: python -m graphs.interpret --layer 0" in " ".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr().out
+    [line] = [line for line in shown.splitlines() if line.startswith("explain it: ")]
+    asked = parser().parse_args(shlex.split(line)[5:])
+    assert (asked.layer, Path(asked.home), Path(asked.corpus)) == (0, home, corpus_folder)
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (("--layers", "77"), "--layers is a list"),
+        (("--survey-tokens", "0"), "--survey-tokens must be above zero"),
         (("--layers", "1-0"), "--layers is a list"),
         (("--layers", "x\x1b[31m"), "--layers is a list"),
         (("--top", "0"), "--top must be above zero"),

@@ -110,7 +110,7 @@ def test_a_run_is_one_trace_that_names_its_nodes_agents_tools_and_itself(
     assert within(stub.runs, "prune_augment") >= {"prune", "screen", "measure", "swap", "mind.rewrite", "edit"}
     assert {run["run_type"] for run in stub.runs if run["name"] in ("prune", "measure", "screen")} == {"tool"}
 
-    address = f"http://localhost/o/{TENANT}/projects/p/{PROJECT}/r/{root['id']}?poll=true"
+    address = f"{stub.url}/o/{TENANT}/projects/p/{PROJECT}/r/{root['id']}?poll=true"
     assert f"trace: {address}" in shown.out.splitlines()
     with Store.open(home / STORE) as store:
         assert store.run(run_id).traces == {root["id"]: address}

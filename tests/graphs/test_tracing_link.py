@@ -2,16 +2,20 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,12 +26,13 @@ from evals.langsmith_stub import MODES, LangSmithStub
 from graphs import tracing
 from graphs.tracing import delivery, link, outbox, spans, wire
 from graphs.tracing.__main__ import main as command
-from graphs.tracing.service import service
+from graphs.tracing.service import Service, service
 from graphs.tracing.trimming import ITEMS, TEXT, told_metadata, trimmed
 from memory.records import Explanation, Origin, Prompt, Record, Rule, Verdict
 from tests.graphs.traces import asked_for, longest, roots, within
 
 ROOT = Path(__file__).parents[2]
+URL = "https://langsmith.example"
 SAID = {
     "400": "refuses a batch (400)",
     "401": "refuses the key (401)",
@@ -241,7 +246,7 @@ def test_what_was_kept_arrives_later_and_is_then_gone(
 def test_without_a_key_nothing_is_replayed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    outbox.Outbox(folder).put(outbox.Batch({}, b"x"))
+    outbox.Outbox(folder, URL).put(outbox.Batch({}, b"x"))
     with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder, LANGSMITH_API_KEY=None):
         assert command(["--replay", str(folder)]) == 2
     assert capfd.readouterr().err == "nothing was sent: LANGSMITH_API_KEY is not set\n"
@@ -253,20 +258,82 @@ def test_a_file_with_another_destination_is_never_sent(folder: Path, monkeypatch
     body = base64.b64encode(b"x").decode()
     evil = {"version": 1, "endpoint": "../api-key", "headers": {"x-api-key": "mine"}, "body_base64": body}
     (folder / "trace_1.json").write_text(json.dumps(evil))
+    box = outbox.Outbox(folder, "https://me:secret@langsmith.example/api/v1")
+    kept = box.put(outbox.Batch({}, b"for somebody else"))
+    assert kept is not None
+    assert "secret" not in kept.read_text()
+    for name, headers in (("trace_2", {"Content-Type": "a\r\nb: c"}), ("trace_3", {"Content-Type": " a"})):
+        odd = {"version": 1, "endpoint": outbox.ENDPOINT, "headers": headers, "body_base64": body}
+        (folder / f"{name}.json").write_text(json.dumps(odd))
+    (folder / "trace_4.json").write_text(json.dumps(odd | {"headers": {}, "body_base64": "é"}))
     with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder):
         assert command(["--replay", str(folder)]) == 2
-    assert stub.requests == []
+        assert stub.requests == []
+        assert len(outbox.waiting(folder)) == 5
+        good = outbox.Outbox(folder, stub.url).put(
+            outbox.Batch({"Content-Type": "multipart/form-data; boundary=b"}, b"--b--")
+        )
+        assert good is not None
+        assert command(["--replay", str(folder)]) == 2
+        assert len(stub.requests) == 1  # what is wrong with others holds up nobody
+        assert not good.exists()
+
+
+def test_what_a_model_is_made_of_and_whole_answers_in_errors_are_not_sent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hide in (None, "True"):
+        with LangSmithStub() as stub, asked_for(monkeypatch, stub.url, folder, LANGSMITH_HIDE_OUTPUTS=hide):
+            tracing.start(folder)
+            client = spans._open[0].client
+            made, now = uuid.uuid4(), datetime.now(UTC)
+            told = {"id": made, "trace_id": made, "dotted_order": f"{now:%Y%m%dT%H%M%S%fZ}{made}", "start_time": now}
+            client.create_run("asked", {}, "llm", serialized={"repr": "http://me:secret@box"}, **told)
+            error = "OutputParserException('Invalid json output: " + "an answer " * 1000
+            client.update_run(made, error=error, end_time=now, trace_id=made, dotted_order=told["dotted_order"])
+            tracing.flush()
+        [run] = stub.runs
+        assert "secret" not in json.dumps(run, default=str)
+        assert run["error"].startswith("OutputParserException")
+        assert len(run["error"]) <= 2000
+        assert ("an answer" in run["error"]) is (hide is None)
+
+
+def test_variables_of_tracers_that_are_no_more_break_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ | {"LANGCHAIN_HANDLER": "langchain", "LANGCHAIN_TRACING": "1"})
+    assert tracing.settle() is None
+    assert "LANGCHAIN_HANDLER" not in os.environ
+    assert os.environ["LANGCHAIN_TRACING"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("url", "pages"),
+    [
+        ("https://api.smith.langchain.com", "https://smith.langchain.com"),
+        ("https://eu.api.smith.langchain.com", "https://eu.smith.langchain.com"),
+        ("http://localhost:1980/api/v1", "http://localhost:1980"),
+        ("https://langsmith.example", "https://langsmith.example"),
+    ],
+)
+def test_pages_of_a_server_of_ones_own_are_on_that_server(url: str, pages: str) -> None:
+    class Http:
+        def get(self, *_: Any, **__: Any) -> SimpleNamespace:
+            found = [{"tenant_id": str(uuid.UUID(int=1)), "id": str(uuid.UUID(int=2))}]
+            return SimpleNamespace(status_code=200, json=lambda: found)
+
+    found = wire.project_address(Http(), Service(url, "key"), timeout=(1.0, 1.0))  # type: ignore[arg-type]
+    assert found == f"{pages}/o/{uuid.UUID(int=1)}/projects/p/{uuid.UUID(int=2)}"
 
 
 def test_batches_are_for_their_owner_hold_no_key_and_stay_within_a_limit(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MOST_BYTES", 400)
-    box = outbox.Outbox(folder)
+    monkeypatch.setattr(outbox, "MOST_BYTES", 450)
+    box = outbox.Outbox(folder, URL)
     path = box.put(outbox.Batch({"Content-Type": "text/plain"}, b"x" * 100))
     assert path is not None
     assert path.stat().st_mode & 0o777 == 0o600
-    assert outbox.read(path) == outbox.Batch({"Content-Type": "text/plain"}, b"x" * 100)
+    assert outbox.read(path, URL) == outbox.Batch({"Content-Type": "text/plain"}, b"x" * 100)
     assert box.put(outbox.Batch({}, b"y" * 200)) is None
     assert (box.lost, len(list(folder.iterdir()))) == (1, 1)
     assert "holds" in box.why
@@ -275,7 +342,7 @@ def test_batches_are_for_their_owner_hold_no_key_and_stay_within_a_limit(
         again = box.put(outbox.Batch({}, b"z" * 100))
         assert again is not None
         box.sent(again)
-    elsewhere = outbox.Outbox(folder).put(outbox.Batch({}, b"z" * 100))  # another worker's counts as well
+    elsewhere = outbox.Outbox(folder, URL).put(outbox.Batch({}, b"z" * 100))  # another worker's counts as well
     assert elsewhere is not None
     assert box.put(outbox.Batch({}, b"y" * 200)) is None
 

@@ -175,6 +175,40 @@ def test_the_same_corpus_gives_the_same_rows_wherever_its_files_stand(tiny: Subj
     assert abs(first.lengths[first.held_out].sum() - first.lengths[~first.held_out].sum()) < 300
 
 
+def test_a_data_folder_within_a_corpus_is_no_part_of_it(tiny: Subject, folder: Path) -> None:
+    home = folder / "runs"
+    before = fingerprint(str(folder), without=home), rows(tiny, str(folder), 10_000, without=home).sources
+    (home / "reports").mkdir(parents=True)
+    (home / "reports" / "one.html").write_text(text(77))
+    (folder / "neuronaut.log").write_text("not read, so not counted")
+    assert fingerprint(str(folder), without=home) == before[0]
+    assert rows(tiny, str(folder), 10_000, without=home).sources == before[1]
+    assert fingerprint(str(folder)) != before[0]
+
+
+def test_files_of_many_texts_in_a_folder_are_read_too(tiny: Subject, tmp_path: Path) -> None:
+    jsonl(tmp_path / "part-0.jsonl", [text(n) for n in range(20)])
+    parquet.write_table(pa.table({"text": [text(n) for n in range(20, 40)]}), tmp_path / "part-1.parquet")
+    (tmp_path / "broken.jsonl").write_text("{")
+    (tmp_path / "README.md").write_text("A dataset.")
+    found = rows(tiny, str(tmp_path), 100_000)
+    assert {Path(source.partition("#")[0]).name for source in found.sources} == {"part-0.jsonl", "part-1.parquet"}
+    assert len({source.partition(":")[0] for source in found.sources}) == 40
+
+
+def test_a_folder_of_files_that_are_not_read_says_what_is(tiny: Subject, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.log").write_text(text(number))
+    with pytest.raises(CorpusError, match="0 files of that folder are of a kind that is read: texts below 5 MB"):
+        rows(tiny, str(tmp_path), 1000)
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine"}\n', encoding="utf-8-sig")
+    (tmp_path / "a.txt").write_text("fine", encoding="utf-8-sig")
+    assert [next(documents(str(tmp_path / name))).text for name in ("a.jsonl", "a.txt")] == ["fine", "fine"]
+
+
 def test_the_fingerprint_follows_the_files(folder: Path) -> None:
     before = fingerprint(str(folder))
     assert fingerprint(str(folder)) == before
@@ -194,6 +228,8 @@ def test_the_fingerprint_follows_the_files(folder: Path) -> None:
         ("empty.jsonl", b"", "too small"),
         ("one.txt", b"a single line", "too small"),
         ("broken.jsonl", b'{"text": "fine"}\n{"text": ', "line 2 is not JSON"),
+        ("long.jsonl", b'{"text": ' + b"1" * 5000 + b"}", "line 1 is not JSON"),
+        ("deep.jsonl", b"[" * 100_000, "line 1 is not JSON"),
         ("empty.parquet", b"", "not a parquet file"),
         ("broken.parquet", b"PAR1 and then nothing", "not a parquet file"),
         ("missing.txt", None, "does not exist"),

@@ -50,6 +50,15 @@ def told(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
     return err
 
 
+def test_a_dictionary_that_cannot_be_had_and_a_side_that_is_not_there_are_one_line(
+    folder: str, snippets: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feature = ["--model", folder, "--file", snippets, "--sae", "nobody", "--feature", "1"]
+    assert "nobody" in told(capsys, feature)
+    assert "--negative needs --layer" in told(capsys, [*feature, "--negative"])
+    assert "--negative needs --layer" in told(capsys, ["--model", folder, "--run", "r", "--negative"])
+
+
 def test_snippets_are_pruned_and_walked_from(tiny: Subject, pair: Target) -> None:
     fires, silent = run_iterative_multi_token_on_snippets(tiny, pair, [FIRES, SILENT], steps=2)
     assert fires.pruned.text == " apple river"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2LMHeadModel
+from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from memory.records import Status, Target
 from tests.tiny_models import PAIR, WORDS, write_gpt2, write_pieces
@@ -244,6 +244,28 @@ def test_a_spoiled_folder_is_refused_in_one_line(tiny: Subject, tmp_path: Path, 
     with pytest.raises(SubjectError, match="cannot load model 'spoiled'") as refused:
         load("spoiled", tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_reads_in_both_directions_is_refused(tmp_path: Path) -> None:
+    write_gpt2(tmp_path)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    for path in tmp_path.glob("*model*"):
+        path.unlink()
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **size)).save_pretrained(tmp_path)
+    with pytest.raises(SubjectError, match="reads a text in both directions"):
+        load("bert", tmp_path)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    write_gpt2(tmp_path)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer) // 2, n_embd=32, n_layer=1, n_head=2)).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(SubjectError, match="the tokenizer has more tokens than the"):
+        load("other", tmp_path)
 
 
 def test_a_model_without_plain_neurons_is_refused_in_one_line(tiny: Subject) -> None:

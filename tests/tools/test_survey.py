@@ -287,6 +287,17 @@ def test_a_corpus_with_nothing_to_read_leaves_no_survey(tiny: Subject, tmp_path:
             take(tiny, str(tmp_path / "empty"), tmp_path, tokens=500)
 
 
+@pytest.mark.parametrize("name", ["survey.safetensors", "rows.safetensors", "sources.json"])
+def test_a_damaged_survey_is_one_line_that_says_what_to_remove(
+    tiny: Subject, text: str, tmp_path: Path, name: str
+) -> None:
+    kept = take(tiny, text, tmp_path, tokens=500).folder
+    (kept / name).write_bytes((kept / name).read_bytes()[:20])
+    with pytest.raises(CorpusError, match="remove that folder, and it is taken again") as refused:
+        take(tiny, text, tmp_path, tokens=500)
+    assert str(kept) in str(refused.value)
+
+
 def test_an_activation_beyond_half_precision_stays_a_number(tiny: Subject, text: str, tmp_path: Path) -> None:
     loud = Bank("loud", tiny.neurons.hooks, tiny.neurons.width, lambda passing: passing * 1e7)
     found = take(tiny, text, tmp_path, bank=loud, tokens=1500)

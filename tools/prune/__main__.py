@@ -39,12 +39,14 @@ def main(words: Sequence[str] | None = None) -> int:
     from memory.database import StoreError
     from tools.augment import MaskedModelError
     from tools.corpus import CorpusError
+    from tools.features import DictionaryError
     from tools.prune.snippets import SnippetError
     from tools.subject import SubjectError
 
+    mistakes = (UsageError, SnippetError, SubjectError, MaskedModelError, CorpusError, DictionaryError, StoreError)
     try:
         _run(arguments)
-    except (UsageError, SnippetError, SubjectError, MaskedModelError, CorpusError, StoreError, OSError) as error:
+    except (*mistakes, OSError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

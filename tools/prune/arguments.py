@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,7 +39,12 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--file", help="one a line, or blocks between lines of ---; - is standard input")
     source.add_argument("--run", help="the strongest records of this run, stored in --home")
     source.add_argument("--corpus", help="the strongest rows of a folder, a .txt, .jsonl or .parquet file, or stdlib")
-    source.add_argument("--home", type=Path, default=Path("runs"), help="where runs and surveys are kept")
+    source.add_argument(
+        "--home",
+        type=Path,
+        default=Path(os.environ.get("NEURONAUT_HOME") or "runs"),
+        help="where runs and surveys are kept",
+    )
     source.add_argument("--top", type=_count, default=5, help="snippets taken from a run or a corpus")
     source.add_argument("--survey-tokens", type=_count, help="tokens read of a corpus; by the model's size")
     how = made.add_argument_group("pruning and augmenting")
@@ -78,6 +84,9 @@ def check(arguments: argparse.Namespace) -> None:
         raise UsageError("say where the snippets are: one of --file FILE, --run RUN or --corpus SPEC")
     if arguments.window is not None and arguments.window < 0:
         raise UsageError(f"--window must not be negative, but is {arguments.window}")
+    of_run = arguments.run and arguments.layer is None and arguments.hook is None
+    if arguments.negative and (arguments.feature is not None or of_run):
+        raise UsageError("--negative needs --layer and --neuron, or --hook and --index")
     if arguments.feature is not None:
         if not arguments.sae or any(each is not None for each in (arguments.layer, arguments.neuron, arguments.hook)):
             raise UsageError("a feature needs --sae SAE --feature N, without --layer, --neuron and --hook")

@@ -73,9 +73,7 @@ def test_what_never_reaches_firing_only_rises() -> None:
 
 
 def test_what_fires_by_itself_is_told_from_what_only_raises_and_comes_first() -> None:
-    rule = clauses(
-        previous={"(": 1.5, ".": 1.5}, token={" self": 3.0, " x": 2.9, " key": 2.8}, word={"node": 2.7}
-    )
+    rule = clauses(previous={"(": 1.5, ".": 1.5}, token={" self": 3.0, " x": 2.9, " key": 2.8}, word={"node": 2.7})
     assert said(rule) == "Fires on ‘self’, ‘node’, ‘x’ or ‘key’; rises after ‘(’ or ‘.’."
 
 
