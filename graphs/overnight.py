@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,7 +221,8 @@ class _Status:
         if time.monotonic() - self._logged >= 60 or changed:
             self._logged = time.monotonic()
             memory = {"rss_gb": beat["rss_gb"], "workers_gb": sum(each["rss_gb"] for each in beat["workers"])}
-            self._figures.log(done=beat["done"], left=beat["left"], hours=beat["hours"], **memory)
+            with suppress(OSError):  # its folder may be full or gone: the night goes on
+                self._figures.log(done=beat["done"], left=beat["left"], hours=beat["hours"], **memory)
         if sys.stdout.isatty():
             print(f"\r\x1b[2K{words[:118]}", end="" if beat["state"] in GOING else "\n", flush=True)
         elif time.monotonic() - self._last >= 60 or changed:

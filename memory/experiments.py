@@ -116,9 +116,10 @@ class Experiment:
     def end(self, status: str) -> None:
         """Say how it ended."""
         self._sheet |= {"status": status, "ended": time.time()}
-        if self._mirror is not None:
-            self._sheet["wandb"] = self._mirror.end(failed=status != "finished")
         self._write_sheet()
+        if self._mirror is not None:  # who may be waited for
+            self._sheet["wandb"] = self._mirror.end(failed=status != "finished")
+            self._write_sheet()
 
     def _write_sheet(self) -> None:
         _whole(self.folder / SHEET, json.dumps(self._sheet, ensure_ascii=False, indent=1, allow_nan=False).encode())

@@ -62,15 +62,16 @@ class Going:
             begin: Any = Command(resume=answer) if answer is not None and before.interrupts else start
             stops = () if session.means.ask else BEFORE
             traced = config | session.trace.begin()
-            for part in graph.stream(
-                begin, traced, context=session.means, stream_mode="updates", durability="sync", interrupt_before=stops
-            ):
-                for node, update in cast("dict[str, Any]", part).items():
-                    if node != "__interrupt__":
-                        yield node, update or {}
-                    elif update:
-                        self.question = cast("Question", update[0].value)
-            session.trace.end()
+            how: Any = {"stream_mode": "updates", "durability": "sync", "interrupt_before": stops}
+            try:
+                for part in graph.stream(begin, traced, context=session.means, **how):
+                    for node, update in cast("dict[str, Any]", part).items():
+                        if node != "__interrupt__":
+                            yield node, update or {}
+                        elif update:
+                            self.question = cast("Question", update[0].value)
+            finally:
+                session.trace.end()
             self.done = not graph.get_state(config).next
 
 
