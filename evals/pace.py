@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 from memory.records import Target
+from tools import batch as batches
 from tools import corpus, pocket, survey
 from tools.branches import Row
 from tools.evaluator import Evaluator
@@ -72,7 +73,7 @@ def overhead(subject: Subject, tokens: int) -> dict[str, float]:
     for n, batch in enumerate(survey._batches(rows)):
         ids = [rows.ids(row) for row in batch]
         works = {
-            "bare": lambda ids=ids: survey.bare(subject, ids),
+            "bare": lambda ids=ids: batches.bare(subject, ids),
             "reading": lambda batch=batch: survey._absorb(subject, bank, rows, batch, state=state, pick=pick),
         }
         for name in sorted(works, reverse=bool(n % 2)):

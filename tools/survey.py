@@ -16,10 +16,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +26,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from tools import corpus
-from tools.products import bfloat16_is_fast
+from tools.batch import MOMENT_ROWS, found_in
 from tools.subject import Subject
 from tools.units import Bank
 
 KEPT = 20
 BATCH_TOKENS = 4096  # padded, BOS included
-MOMENT_ROWS = 8  # one row in so many is counted in the moments
 SAVE_SECONDS = 15
-HALF_MOST = 65_504.0  # the largest number in float16
 SAMPLE_BYTES = 128_000_000  # the most the quantile sample may take
 PARTIAL = "partial.safetensors"
 HALVES = ("evidence", "held_out")
@@ -226,17 +222,6 @@ def _sampled_positions(tokens: int, sampled: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(tokens, size=min(sampled, tokens), replace=False))
 
 
-@dataclass(frozen=True)
-class Found:
-    """What one batch shows at one hook point: sums and squares [units], extremes [units, rows], sample [units, n]."""
-
-    total: torch.Tensor
-    squares: torch.Tensor
-    top: torch.Tensor
-    bottom: torch.Tensor
-    sample: torch.Tensor
-
-
 def _absorb(
     subject: Subject,
     bank: Bank,
@@ -251,7 +236,7 @@ def _absorb(
     lengths = rows.lengths[batch]
     first, tokens = int(state[f"{half}.count"]), int(lengths.sum())
     wanted = pick[(pick >= first) & (pick < first + tokens)] if half == "evidence" else pick[:0]
-    found = _found(subject, bank, [rows.ids(row) for row in batch], wanted=wanted - first)
+    found = found_in(subject, bank, [rows.ids(row) for row in batch], wanted=wanted - first)
     number = int(state["next_batch"])
     state["next_batch"].fill_(TORN)
     for at, seen in enumerate(found):
@@ -264,49 +249,6 @@ def _absorb(
     state[f"{half}.count"] += tokens
     state[f"{half}.moment_count"] += int(lengths[::MOMENT_ROWS].sum())
     state["next_batch"].fill_(number + 1)
-
-
-def _found(subject: Subject, bank: Bank, texts: list[list[int]], *, wanted: np.ndarray) -> list[Found]:
-    """By hook point, what a batch of token ids shows; `wanted` are the sampled places among its tokens."""
-    grid = subject.padded(texts)
-    lengths = torch.tensor([len(ids) for ids in texts])
-    real = (torch.arange(grid.shape[1] - 1) < lengths[:, None]).to(subject.device)
-    whole = bool(real.all())
-    found: list[Found] = []
-
-    rows, columns = real.nonzero()[wanted].unbind(1)
-
-    def read(passing: torch.Tensor) -> None:
-        values = bank.read(passing)[:, 1:]
-        some = values[::MOMENT_ROWS][real[::MOMENT_ROWS]].float()
-        top = values if whole else values.masked_fill(~real[..., None], -torch.inf)
-        bottom = values if whole else values.masked_fill(~real[..., None], torch.inf)
-        sample = values[rows, columns].T.float().clamp(-HALF_MOST, HALF_MOST)
-        parts = some.sum(0), some.square().sum(0), top.amax(1).float().T, bottom.amin(1).float().T
-        found.append(
-            Found(
-                *(part.cpu() for part in parts),
-                sample=sample.to("cpu", torch.float16),
-            )
-        )
-
-    hooked = subject.hooked(dict.fromkeys(bank.hooks, read), stop=True)
-    with subject.lock(), torch.inference_mode(), _format(subject), hooked:
-        subject.run(grid)
-    return found
-
-
-def bare(subject: Subject, texts: list[list[int]]) -> None:
-    """One pass over a batch of token ids as the survey makes it, that reads nothing: what reading is measured by."""
-    grid = subject.padded(texts)
-    with subject.lock(), torch.inference_mode(), _format(subject):
-        subject.run(grid)
-
-
-def _format(subject: Subject) -> AbstractContextManager[Any]:
-    """The number format of the pass."""
-    quick = bfloat16_is_fast(subject.device)
-    return torch.autocast(subject.device.type, torch.bfloat16) if quick else nullcontext()
 
 
 def _extremes(found: torch.Tensor, batch: np.ndarray, state: dict[str, torch.Tensor], side: str, at: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.tiny_models import WORDS
-from tools import survey
+from tools import batch, survey
 from tools.corpus import CorpusError
 from tools.subject import Subject
 from tools.survey import HALVES, KEPT, MOMENT_ROWS, Survey, take
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exact(tiny: Subject, text: str, home: Path) -> Survey:
     """Taken in float32."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "bfloat16_is_fast", lambda _: False)
+        patch.setattr(batch, "bfloat16_is_fast", lambda _: False)
         return take(tiny, text, home, tokens=TOKENS)
 
 
@@ -103,7 +103,7 @@ def test_the_extremes_are_those_of_all_rows(
 def test_bfloat16_finds_the_same_rows_up_to_its_rounding(
     tiny: Subject, text: str, tmp_path: Path, everything: list[list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: True)
+    monkeypatch.setattr(batch, "bfloat16_is_fast", lambda _: True)
     rough = take(tiny, text, tmp_path, tokens=TOKENS)
     for layer in range(tiny.layers):
         size = float(np.abs(np.concatenate(everything[layer])).max())
@@ -135,8 +135,8 @@ def test_padding_never_wins(tiny: Subject, exact: Survey) -> None:
 def test_the_moments_are_those_of_every_eighth_row(
     tiny: Subject, exact: Survey, everything: list[list[np.ndarray]], half: str
 ) -> None:
-    batches = [batch for batch in survey._batches(exact.rows) if batch[0] in of_half(exact, half)]
-    counted = [row for batch in batches for row in batch[::MOMENT_ROWS].tolist()]
+    batches = [rows for rows in survey._batches(exact.rows) if rows[0] in of_half(exact, half)]
+    counted = [row for rows in batches for row in rows[::MOMENT_ROWS].tolist()]
     for layer in range(tiny.layers):
         values = np.concatenate([everything[layer][row] for row in counted]).astype(float)
         for index in range(tiny.width):
@@ -170,7 +170,7 @@ def test_a_sample_of_little_text_holds_nothing_but_measured_values(tiny: Subject
 def test_an_interrupted_survey_goes_on_and_ends_the_same(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(batch, "bfloat16_is_fast", lambda _: False)
     told: list[tuple[int, int]] = []
 
     def stops(done: int, total: int) -> None:
@@ -187,12 +187,12 @@ def test_an_interrupted_survey_goes_on_and_ends_the_same(
     assert told[-1] == (exact.tokens, exact.tokens)
 
 
-@pytest.mark.parametrize("where", ["_extremes", "_found"])
+@pytest.mark.parametrize("where", ["_extremes", "found_in"])
 @pytest.mark.parametrize("call", [14, 15])
 def test_an_interruption_in_the_middle_of_a_batch_leaves_no_half_of_it(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, call: int
 ) -> None:
-    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(batch, "bfloat16_is_fast", lambda _: False)
     real, calls = getattr(survey, where), []
 
     def stops(*args: object, **named: object) -> object:
@@ -225,7 +225,7 @@ def test_a_kill_between_two_files_leaves_a_state_that_goes_on(
     tiny: Subject, text: str, exact: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while any of the files was being written: the half-written file stands beside and is never read."""
-    monkeypatch.setattr(survey, "bfloat16_is_fast", lambda _: False)
+    monkeypatch.setattr(batch, "bfloat16_is_fast", lambda _: False)
     monkeypatch.setattr(survey, "SAVE_SECONDS", -1.0)
     real, kills = survey.save_file, iter((1, 3, 5, 6))
     left = next(kills)
