@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,7 +253,12 @@ def test_a_model_that_reads_in_both_directions_is_refused(tmp_path: Path) -> Non
     for path in tmp_path.glob("*model*"):
         path.unlink()
     torch.manual_seed(0)
-    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **size)).save_pretrained(tmp_path)
     with pytest.raises(SubjectError, match="reads a text in both directions"):
         load("bert", tmp_path)
