@@ -34,8 +34,7 @@ def settle() -> str | None:
     """Turn tracing off when it cannot be had, and return the line that says why; else leave one switch on."""
     asked = _asked()
     os.environ.pop("LANGCHAIN_HANDLER", None)  # of a tracer that is no more: LangChain raises where it is set
-    if "LANGCHAIN_TRACING" in os.environ:  # likewise, to anything but false
-        os.environ["LANGCHAIN_TRACING"] = "false"
+    os.environ.update({name: "false" for name in SWITCHES[2:3] if name in os.environ})  # likewise, but for false
     if not asked:
         return None
     found = service()

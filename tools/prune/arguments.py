@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,12 +38,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--file", help="one a line, or blocks between lines of ---; - is standard input")
     source.add_argument("--run", help="the strongest records of this run, stored in --home")
     source.add_argument("--corpus", help="the strongest rows of a folder, a .txt, .jsonl or .parquet file, or stdlib")
-    source.add_argument(
-        "--home",
-        type=Path,
-        default=Path(os.environ.get("NEURONAUT_HOME") or "runs"),
-        help="where runs and surveys are kept",
-    )
+    source.add_argument("--home", type=Path, default=Path("runs"), help="where runs and surveys are kept")
     source.add_argument("--top", type=_count, default=5, help="snippets taken from a run or a corpus")
     source.add_argument("--survey-tokens", type=_count, help="tokens read of a corpus; by the model's size")
     how = made.add_argument_group("pruning and augmenting")
