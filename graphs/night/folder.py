@@ -106,11 +106,13 @@ class Night:
 def folded(store: Path) -> None:
     """Put the log of a store, whose process was killed, into the one file. Raises StoreErrors.
 
-    DuckDB says nothing when there was no room for that on closing: the log is still there.
+    DuckDB says nothing when there was no room for that on closing: the log is still there. Nor does it always do it by
+    itself when there is room again.
     """
     log = store.with_name(f"{store.name}.wal")
     if log.exists():
-        Store.open(store).close()
+        with Store.open(store) as opened:
+            opened.checkpoint()
         if log.exists():
             raise StoreFull(f"no space left to put the log of {store} into it; free some and resume")
 
