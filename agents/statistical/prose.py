@@ -149,7 +149,8 @@ def _sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, 
     elif highest >= spread.firing:
         text = f"Fires where several of these meet, and rises at each: {other}"
     else:
-        text = f"Rises {other}, which alone does not make it fire"
+        limit = "; none of these alone makes it fire" if ";" in other else ", which alone does not make it fire"
+        text = f"Rises {other}{limit}"
     return f"{text}{f'; held down {lowers}' if lowers else ''}."
 
 

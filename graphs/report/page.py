@@ -71,7 +71,9 @@ def environment(*folders: Path) -> "jinja2.Environment":
         lstrip_blocks=True,
         finalize=_legible,
     )
-    made.filters.update(number=_typeset, percent=percent, token=shown, points=_points, standing=wording.standing)
+    made.filters.update(
+        number=_typeset, percent=percent, token=shown, points=_points, standing=wording.standing, cites=wording.cites
+    )
     return made
 
 

@@ -116,7 +116,12 @@ def cited(explanation: Explanation) -> str:
     """Which records an explanation names, and what for: the built-in mind's rule rests on all pages that it read."""
     ids = ", ".join(map(str, explanation.evidence[:CITED]))
     more = f" and {len(explanation.evidence) - CITED} more" if len(explanation.evidence) > CITED else ""
-    return f"{'its strongest texts: records' if explanation.author == BUILT_IN else 'rests on records'} {ids}{more}"
+    return f"{cites(explanation.author)} {ids}{more}"
+
+
+def cites(author: str) -> str:
+    """What the records are that an author names."""
+    return "strongest texts: records" if author == BUILT_IN else "rests on records"
 
 
 def score_sentence(score: Score) -> str:
