@@ -168,7 +168,8 @@ class Session:
             try:
                 for update in steps:
                     for node, values in update.items():
-                        watch(node, values or {})
+                        if not node.startswith("__"):  # what LangGraph says of its own, such as __metadata__
+                            watch(node, values or {})
                     if stop():
                         raise Stopped(f"run {self.run_id} was stopped between two steps")
             finally:

@@ -66,9 +66,9 @@ class Going:
             try:
                 for part in graph.stream(begin, traced, context=session.means, **how):
                     for node, update in cast("dict[str, Any]", part).items():
-                        if node != "__interrupt__":
+                        if not node.startswith("__"):
                             yield node, update or {}
-                        elif update:
+                        elif node == "__interrupt__" and update:
                             self.question = cast("Question", update[0].value)
             finally:
                 session.trace.end()

@@ -99,6 +99,18 @@ def test_kill_9_at_ten_random_moments(means: Means, undisturbed: dict[str, Any])
         assert testament.status == KILLED or run_id is None
 
 
+def test_what_langgraph_says_of_its_own_is_no_step(means: Means, undisturbed: dict[str, Any]) -> None:
+    """Killed between a node's writes and its checkpoint, LangGraph tells the node again, as kept from before."""
+    testament = inquire(means, spot=("written", 4))
+    assert (testament.status, testament.steps) == (KILLED, (1, 2, 3, 4))
+    told: list[tuple[str, int]] = []
+    with Session(means, run_id=testament.run_id) as session:
+        session.run_search(watch=lambda node, update: told.append((node, update["step"])))
+        assert same(remains(session.bench.store, session.run_id), undisturbed)
+    assert told == [(node, number) for number, node, _ in undisturbed["steps"] if number >= told[0][1]]
+    assert told[0][1] in (4, 5)
+
+
 @pytest.mark.parametrize("spot", [("within", 1), ("after", 1)])
 def test_a_run_killed_in_its_first_step_begins_it_again(
     means: Means, undisturbed: dict[str, Any], spot: tuple[str, int]

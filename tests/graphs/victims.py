@@ -5,6 +5,7 @@ A child says on a pipe what it has acknowledged. Spots are where it kills itself
     before, after   around a step's commit; `after` is the moment between the store's commit and the checkpoint
     within          inside the transaction, when the step is claimed and its rows are not yet written
     watch           once the step is told to whoever watches
+    written         when LangGraph has kept what the node returned, and not yet that the node is over
 """
 
 import os
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from graphs.session import Session
 from graphs.state import Means
@@ -83,12 +85,14 @@ def _told(child: int, pipe: int, *, seconds: float | None) -> Testament:
 
 def _prepare(say: Callable[[str], None], spot: tuple[str, int] | None) -> None:
     """In a child: tell of every committed step, and die where it was said to."""
-    commit, step_rows = Store.commit, rows.step_rows
+    commit, step_rows, put_writes = Store.commit, rows.step_rows, SqliteSaver.put_writes
+    committed: list[int] = []
 
     def told(self: Store, step: Step) -> bool:
         _die_at(spot, "before", step.number)
         new = commit(self, step)
         say(f"step {step.number}")
+        committed.append(step.number)
         _die_at(spot, "after", step.number)
         return new
 
@@ -96,7 +100,11 @@ def _prepare(say: Callable[[str], None], spot: tuple[str, int] | None) -> None:
         _die_at(spot, "within", step.number)
         return step_rows(step)
 
-    Store.commit, rows.step_rows = told, torn
+    def kept(self: SqliteSaver, *writes: Any) -> None:
+        put_writes(self, *writes)
+        _die_at(spot, "written", committed[-1] if committed else 0)
+
+    Store.commit, rows.step_rows, SqliteSaver.put_writes = told, torn, kept  # type: ignore[method-assign]
 
 
 def _die_at(spot: tuple[str, int] | None, place: str, number: int) -> None:
