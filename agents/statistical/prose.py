@@ -6,6 +6,7 @@ unit fire by itself, then what raises it, both by how much each clause accounts 
 holds it down, by how much it accounts for anywhere; last, what minimal pairs have hardly tested.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -111,17 +112,7 @@ def sentence(
     untested: how many clauses were left out because no minimal pair bears them out. open_clauses: those among them of
     which too few pairs were measured to say so.
     """
-    text = _sentence(found, evidence, rule, reading, untested=untested)
     firing = evidence.distribution.firing
-    told_of = max((cause.most for cause in _causes(rule, reading, 1, firing)), default=0.0)
-    left = _said([cause.where for cause in _causes(open_clauses, reading, 1, firing) if cause.most >= LARGE * told_of])
-    if left and found not in (Verdict.DEAD, Verdict.UNEXPLAINED):
-        text += f" Hardly tested by minimal pairs: it also rises {_joined(left[: PHRASES - 1])}."
-    return f"{text[:-1]} ({KEY})." if "shape" in text else text
-
-
-def _sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, *, untested: int) -> str:
-    spread = evidence.distribution
     if found is Verdict.DEAD:
         return stillness(evidence)
     if found is Verdict.UNEXPLAINED:
@@ -129,7 +120,26 @@ def _sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, 
             "What can be said of the token and of what precedes it explains less than "
             f"{EXPLAINED:.0%} of its variance on text it was not fitted to."
         )
-    raised, lowered = (_causes(rule, reading, sign, spread.firing) for sign in (1, -1))
+    raised, lowered = _causes(rule, reading, firing)
+    least = LARGE * max((cause.most for cause in raised), default=0.0)
+    left = _said([cause.where for cause in _causes(open_clauses, reading, firing)[0] if cause.most >= least])
+    text = _told(found, rule, float(reading.predicted(rule).max()), firing, raised, lowered, untested=untested)
+    if left:
+        text += f" Hardly tested by minimal pairs: it also rises {_joined(left[: PHRASES - 1])}."
+    return f"{text[:-1]} ({KEY})." if re.search(r"shaped like ‘|the shape ‘", text) else text
+
+
+def _told(
+    found: Verdict,
+    rule: Rule,
+    highest: float,
+    firing: float,
+    raised: Sequence[Cause],
+    lowered: Sequence[Cause],
+    *,
+    untested: int,
+) -> str:
+    """What raises the unit and what holds it down. highest: what the rule predicts at most."""
     raises, lowers = (_joined(_said([cause.where for cause in each])[:PHRASES]) for each in (raised, lowered))
     if found is Verdict.POSITIONAL:
         return f"Follows the position in the text, whatever stands there; highest {raises or 'later on'}."
@@ -138,15 +148,14 @@ def _sentence(found: Verdict, evidence: Evidence, rule: Rule, reading: Reading, 
         return ", ".join(["Active on most tokens", *filter(None, parts)]) + "."
     if not raises:
         return f"Held down {lowers}." if lowers else UNTESTED if untested else MANY
-    highest = float(reading.predicted(rule).max())
-    if highest < FAINT * spread.firing:
+    if highest < FAINT * firing:
         return ELSEWHERE
-    alone = _said([cause.where for cause in raised if rule.base + cause.most >= spread.firing])[:PHRASES]
-    beside = _said([cause.where for cause in raised if rule.base + cause.most < spread.firing])
+    alone = _said([cause.where for cause in raised if rule.base + cause.most >= firing])[:PHRASES]
+    beside = _said([cause.where for cause in raised if rule.base + cause.most < firing])
     other = _joined([phrase for phrase in beside if phrase not in alone][: PHRASES - len(alone)])
     if alone:
         text = f"Fires {_joined(alone)}{f'; rises {other}' if other else ''}"
-    elif highest >= spread.firing:
+    elif highest >= firing:
         text = f"Fires where several of these meet, and rises at each: {other}"
     else:
         limit = "; none of these alone makes it fire" if ";" in other else ", which alone does not make it fire"
@@ -182,17 +191,18 @@ def _joined(phrases_of: Sequence[str]) -> str:
     return "; ".join(phrases_of) if apart else phrases.joined(phrases_of, "and")
 
 
-def _causes(rule: Rule, reading: Reading, sign: int, firing: float) -> list[Cause]:
-    """What moves the unit in one direction and is worth telling, the most telling first."""
+def _causes(rule: Rule, reading: Reading, firing: float) -> tuple[list[Cause], list[Cause]]:
+    """What raises the unit and what holds it down, as far as it is worth telling, the most telling first."""
     every = list(_accounted(rule, reading, firing))
-    most = max((cause.anywhere for _, cause in every), default=0.0)
-    loudest = max((cause.firing for way, cause in every if way == 1), default=0.0)
-    worth = [
-        cause
-        for way, cause in every
-        if way == sign and (cause.anywhere > TELLING * most or (sign == 1 and cause.firing > TELLING * loudest))
-    ]
-    return sorted(worth, key=lambda cause: (-cause.firing, -cause.anywhere) if sign == 1 else (-cause.anywhere, 0.0))
+    raising, lowering = ([cause for way, cause in every if way == sign] for sign in (1, -1))
+    most = TELLING * max((cause.anywhere for _, cause in every), default=0.0)
+    loudest = TELLING * max((cause.firing for cause in raising), default=0.0)
+    raised = [cause for cause in raising if cause.anywhere > most or cause.firing > loudest]
+    lowered = [cause for cause in lowering if cause.anywhere > most]
+    return (
+        sorted(raised, key=lambda cause: (-cause.firing, -cause.anywhere)),
+        sorted(lowered, key=lambda cause: -cause.anywhere),
+    )
 
 
 def _accounted(rule: Rule, reading: Reading, firing: float) -> Iterator[tuple[int, Cause]]:

@@ -8,7 +8,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SWITCHES = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
+OLD_SWITCH, OLD_HANDLER = "LANGCHAIN_TRACING", "LANGCHAIN_HANDLER"  # LangChain raises where they are set
+SWITCHES = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", OLD_SWITCH, "LANGCHAIN_TRACING_V2")
 KEYS = ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY")
 URL, PROJECT = "https://api.smith.langchain.com", "default"
 UNSENT = "traces-unsent"  # in the data folder
@@ -33,13 +34,14 @@ class Service:
 def settle() -> str | None:
     """Turn tracing off when it cannot be had, and return the line that says why; else leave one switch on."""
     asked = _asked()
-    os.environ.pop("LANGCHAIN_HANDLER", None)  # of a tracer that is no more: LangChain raises where it is set
-    os.environ.update({name: "false" for name in SWITCHES[2:3] if name in os.environ})  # likewise, but for false
+    os.environ.pop(OLD_HANDLER, None)
+    if OLD_SWITCH in os.environ:
+        os.environ[OLD_SWITCH] = "false"
     if not asked:
         return None
     found = service()
     if found is not None and found.url.startswith(("http://", "https://")):
-        os.environ.update(dict.fromkeys(asked, "false") | {SWITCHES[0]: "true"})  # LangChain raises on old switches
+        os.environ.update(dict.fromkeys(asked, "false") | {SWITCHES[0]: "true"})
         return None
     os.environ.update(dict.fromkeys(asked, "false"))
     why = f"{KEYS[0]} is not" if found is None else f"LANGSMITH_ENDPOINT is no address: {found.url:.80}"

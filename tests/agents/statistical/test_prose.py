@@ -93,6 +93,11 @@ def test_what_is_hardly_tested_is_said_apart() -> None:
     assert told == "Fires on ‘self’. Hardly tested by minimal pairs: it also rises after ‘(’."
 
 
+def test_shapes_come_with_their_key_and_a_token_of_that_name_does_not() -> None:
+    assert said(clauses(token={"shape": 3.0, "self": 3.0})) == "Fires on ‘shape’ or ‘self’."
+    assert said(clauses(runs_2={".a": 3.0})).endswith(f"({prose.KEY}).")
+
+
 def test_small_levels_are_left_to_the_rule() -> None:
     assert said(clauses(token={" self": 3.0, " x": 0.5}, previous={"(": -0.4})) == "Fires on ‘self’."
 
